@@ -1,0 +1,71 @@
+# `make` alone lists the commands. Each of them first sets up .venv, where that is missing or out of date.
+
+PYTHON ?= python3
+IN_VENV = .venv/bin/python
+READY = .venv/.ready
+
+export MLFLOW_DISABLE_TELEMETRY = true
+export DO_NOT_TRACK = true
+
+# REQUIRE_DATA and BENCH_DATA reach the commands as environment variables, the other settings as options
+flag = $(if $($1),--$2 '$($1)')
+RESULTS_FLAG = $(call flag,RESULTS,results)
+RUN_FLAGS = $(call flag,SCHEDULE,schedule) $(call flag,METHODS,method) $(call flag,BITS,bits) $(call flag,SEEDS,seeds) \
+	$(call flag,DEVICE,device) $(call flag,PRECISION,precision) $(RESULTS_FLAG)
+
+define HELP
+Commands:
+  make bench-cifar10    run the sweep on CIFAR-10 and show the table
+  make bench-cifar100   run the sweep on CIFAR-100 and show the table
+  make table            write all tables again from the stored results, and show them
+  make test             run the tests that take less than ten minutes on two cores
+  make test-all         run those and the slow ones
+  make microbench       time the parts that a sweep spends its time in
+  make clean            delete .venv; results and data stay
+
+Settings of the two sweeps, as in: make bench-cifar10 BITS=W4A4,W3A3 SCHEDULE=quick
+  SCHEDULE=smoke|quick|paper   length of training (default: smoke on a CPU, quick on a GPU)
+  METHODS=NAME                 methods of the suite to run, * and ? allowed (default: all)
+  BITS=W4A4,W3A3               bit-widths (default: those of the suite)
+  SEEDS=N                      number of seeds (default: those of the suite)
+  DEVICE=auto|cpu|cuda         where to train (default: a GPU if there is one)
+  PRECISION=fp32|bf16          arithmetic of training (default: that of the suite)
+  REQUIRE_DATA=1               fail where CIFAR is missing, instead of running on stand-in images
+  RESULTS=DIR                  results folder, also of `make table` (default: results)
+  BENCH_DATA=DIR               folder of the images (default: data)
+  PYTHON=COMMAND               Python 3.11 or newer to set up .venv with (default: python3)
+endef
+
+.PHONY: help bench-cifar10 bench-cifar100 table test test-all microbench clean
+.NOTPARALLEL:
+
+help:
+	$(info $(HELP))@:
+
+bench-cifar10 bench-cifar100: bench-%: $(READY)
+	$(IN_VENV) -m bench run suites/$*.toml --stand-in $(subst cifar,shapes,$*) $(RUN_FLAGS)
+
+table: $(READY)
+	$(IN_VENV) -m bench table $(RESULTS_FLAG)
+
+test: $(READY)
+	$(IN_VENV) -m pytest
+
+test-all: test
+	$(IN_VENV) -m pytest -m slow
+
+microbench: $(READY)
+	$(IN_VENV) -m pytest tests/benchmarks
+
+clean:
+	rm -rf .venv
+
+PIP = $(PYTHON) -m pip --python $(IN_VENV) $(if $(MAKE_TERMOUT),,--quiet)
+NO_PYTHON = make: '$(PYTHON)' is no Python 3.11 or newer with pip and venv; name one: make PYTHON=/path/to/python3
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import pip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "$(NO_PYTHON)" >&2; exit 1; }
+	@echo "Setting up .venv (some minutes the first time)"
+	$(PYTHON) -m venv --without-pip .venv
+	$(PIP) install --constraint constraints.txt pip --editable .
+	touch $@

@@ -1,0 +1,50 @@
+"""The command line: one small module a verb, each imported only when it is used."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from bench import __version__
+from bench.errors import BenchError
+
+VERBS = {
+    "run": "run a suite: what is missing, then the table",
+    "status": "what of a suite is done, failed and left",
+    "table": "render every table from the stored records",
+    "prepare": "download and verify a data set",
+    "pretrain": "train a full-precision model",
+    "sync": "bring MLflow in line with the records",
+    "ls": "list methods, models, datasets or suites",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0 ok, 1 some cells failed, 2 usage, 130 interrupted."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser(given[0] if given else "")
+    parsed = parser.parse_args(given)
+    try:
+        return int(importlib.import_module(f"bench.cli.{parsed.verb}").run(parsed))
+    except BenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _parser(verb: str) -> argparse.ArgumentParser:
+    """The parser; only the verb that is used brings its options, so that no other module is imported."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmark of low-bit quantization methods.")
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, text in VERBS.items():
+        sub = verbs.add_parser(name, help=text, description=text)
+        if name == verb:
+            importlib.import_module(f"bench.cli.{name}").options(sub)
+    return parser

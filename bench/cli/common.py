@@ -1,0 +1,35 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from bench.data import data_root
+from bench.schedule import NAMES
+from bench.spec import PRECISIONS
+from bench.sweep.plan import Place
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=Path, default=Path("results"), help="results folder (default: results)")
+
+
+def add_data_root(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data-root", help="folder with the data sets (default: $BENCH_DATA, else data)")
+
+
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to run (default: auto)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads of a cell (default: all)")
+    parser.add_argument("--schedule", choices=NAMES, help="published schedule, 1/25 of its epochs, or 2 epochs of 20 steps")
+    parser.add_argument("--precision", choices=PRECISIONS, help="arithmetic of training (evaluation is always fp32)")
+
+
+def place(parsed: argparse.Namespace) -> Place:
+    """Where the parsed command runs."""
+    from bench.measure.environment import device
+
+    teacher = getattr(parsed, "teacher", None)
+    return Place(parsed.results, data_root(parsed.data_root), device(parsed.device), parsed.threads, teacher)

@@ -1,0 +1,28 @@
+"""`ls KIND`: names that commands and suites may use."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+KINDS = ("methods", "models", "datasets", "suites")
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", choices=KINDS)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    for name in _names(parsed.kind):
+        print(name)
+    return 0
+
+
+def _names(kind: str) -> list[str]:
+    from bench import registry
+    from bench.data import DATASETS
+    from bench.models import names
+
+    if kind == "suites":
+        return sorted(str(path) for path in Path("suites").glob("*.toml"))
+    return {"methods": registry.names, "models": names, "datasets": lambda: list(DATASETS)}[kind]()

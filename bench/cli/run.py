@@ -1,0 +1,118 @@
+"""`run SUITE`: plan, run what is missing, sync and show the table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from bench.cli.common import add_data_root, add_machine, add_results, place
+from bench.data import data_root, describe
+from bench.errors import DataMissing, TrackingUnavailable
+from bench.spec import Bits
+from bench.suite import Suite, read
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("suite", type=Path, help="suite file, e.g. suites/cifar10.toml")
+    parser.add_argument("--method", default="*", help="only methods that match this glob")
+    parser.add_argument("--dataset", default="*", help="only data sets that match this glob")
+    parser.add_argument("--bits", type=_bits, default=(), help="only these bit-widths, e.g. W4A4,W3A3")
+    parser.add_argument("--seeds", type=int, help="number of seeds, from 0; those that exist are kept")
+    parser.add_argument("--teacher", type=Path, help="weights of the full-precision model, e.g. a file of pytorchcv")
+    parser.add_argument("--stand-in", metavar="NAME", help="data set to use where the suite's own cannot be had")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    parser.add_argument("--no-sync", action="store_true", help="leave MLflow alone; `sync` brings the records in later")
+    add_machine(parser)
+    add_results(parser)
+    add_data_root(parser)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    from bench import records
+    from bench.sweep import local
+    from bench.sweep.plan import Wish, make, rates
+    from bench.sweep.show import show
+
+    suite = _with_data(read(parsed.suite), parsed)
+    wish = Wish(parsed.method, parsed.dataset, parsed.bits, parsed.seeds, parsed.schedule, parsed.precision)
+    where = place(parsed)
+    plan = make(suite, wish, where)
+    print(show(plan, rates(records.load(where.results), where.device)), flush=True)
+    if parsed.dry_run:
+        return 0
+    _writable(where.results)
+    if code := local.run(plan, _command()):
+        return code
+    return _finish(make(suite, wish, where).cells, parsed)
+
+
+def _finish(cells: list, parsed: argparse.Namespace) -> int:
+    from bench.report import table
+
+    if not parsed.no_sync:
+        _sync(parsed.results)
+    table.write(parsed.results)
+    report = table.build(parsed.results)
+    for dataset in dict.fromkeys(planned.cell.dataset for planned in cells):
+        print(table.terminal(report, dataset))
+    return 0 if all(planned.status == "ok" for planned in cells) else 1
+
+
+def _with_data(suite: Suite, parsed: argparse.Namespace) -> Suite:
+    """The suite, or the suite on the stand-in where its data can be neither found nor downloaded."""
+    from bench.data.prepare import prepare
+
+    root = data_root(parsed.data_root)
+    for name in suite.axes["dataset"]:
+        try:
+            describe(name, root)
+        except DataMissing as missing:
+            if not parsed.stand_in:
+                raise
+            try:
+                prepare(name, root)
+            except DataMissing:
+                return _standing_in(suite, parsed.stand_in, missing)
+    return suite
+
+
+def _standing_in(suite: Suite, stand_in: str, missing: DataMissing) -> Suite:
+    if os.environ.get("REQUIRE_DATA", "") not in ("", "0"):
+        raise missing
+    print(f"{missing}\nGoing on with {stand_in}, a procedural STAND-IN: its numbers say nothing of CIFAR.", file=sys.stderr)
+    return Suite(f"{suite.name}-stand-in", {**suite.axes, "dataset": [stand_in]}, suite.overrides)
+
+
+def _sync(results: Path) -> None:
+    from bench.track import sync
+
+    try:
+        print(f"MLflow: {sync(results)}")
+    except TrackingUnavailable as error:
+        print(f"MLflow: {error}", file=sys.stderr)
+
+
+def _writable(results: Path) -> None:
+    """Find out before anything runs whether results can be written.
+
+    Raises:
+        ResultsUnwritable: if they cannot.
+    """
+    from bench.files import write_text
+
+    probe = results / ".work" / "writable"
+    write_text(probe, "")
+    probe.unlink()
+
+
+def _bits(text: str) -> tuple[Bits, ...]:
+    try:
+        return tuple(Bits.parse(part) for part in text.replace(" ", ",").split(",") if part)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _command() -> str:
+    return " ".join(["python -m bench", *sys.argv[1:]])

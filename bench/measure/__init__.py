@@ -1,0 +1,1 @@
+"""What is measured of machine and model beside accuracy."""

@@ -1,0 +1,203 @@
+"""The contract between the harness and a method: card, source, learner, and what a method is given."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+
+import torch
+from torch import Tensor, nn
+
+from bench.schedule import Schedule, Step
+from bench.spec import Cell
+
+State = Mapping[str, Any]
+DataAccess = Literal["none", "train"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a method says of itself before anything runs.
+
+    Attributes:
+        name: as in `--method`.
+        version: raised whenever results may change; part of every cell id.
+        title: one line for people. citation: authors, title, venue.
+        schedule: the published schedule.
+        data: images it may see: `none`, or the labelled `train` split.
+        feedback: whether the source looks at the student; where it does not, cells share one source.
+        options: frozen dataclass of its options with defaults.
+        quantizes: false for producers of full-precision models.
+    """
+
+    name: str
+    version: str
+    title: str
+    citation: str
+    schedule: Schedule
+    data: DataAccess = "none"
+    feedback: bool = False
+    options: type = type(None)
+    quantizes: bool = True
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of training images and what was computed on the way, all detached.
+
+    Attributes:
+        images: (B, 3, H, W), normalised. labels: int64 (B,).
+        logits: the tutor's, (B, classes), where the method has a tutor.
+    """
+
+    images: Tensor
+    labels: Tensor
+    logits: Tensor | None = None
+
+
+@dataclass
+class Setup:
+    """What a method is given to build its source and learner from.
+
+    Attributes:
+        cell, schedule, options: the experiment, its settled schedule and typed options.
+        classes: number of classes. device: where everything lives.
+        model: builds a fresh full-precision network, by role: `init` or `tutor` with its weights, `new` untrained.
+        images: gives the training split as uint8 (N, H, W, 3) and labels (N,) on the device; raises
+            DataAccessDenied unless the card declares `train`.
+        mean, std: input normalisation, (3,) each.
+    """
+
+    cell: Cell
+    schedule: Schedule
+    options: Any
+    classes: int
+    device: torch.device
+    model: Callable[[str], nn.Module]
+    images: Callable[[], tuple[Tensor, Tensor]]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def autocast(self) -> torch.autocast:
+        """Context of the cell's training arithmetic."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.cell.precision == "bf16")
+
+    def stream(self, name: str) -> torch.Generator:
+        """A CPU random stream of its own for this seed; equal in all methods, so that runs pair."""
+        return torch.Generator().manual_seed(self._seed(name))
+
+    @contextlib.contextmanager
+    def seeded(self, name: str) -> Iterator[None]:
+        """Within it, torch's global CPU stream (which initialises layers) is this seed's; restored after."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self._seed(name))
+            yield
+
+    def _seed(self, name: str) -> int:
+        return int.from_bytes(hashlib.sha256(f"{self.cell.seed}|{name}".encode()).digest()[:4], "little")
+
+
+class Half(ABC):
+    """A half of a method: something with state that can be saved at any step and loaded again."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """Everything that later steps depend on, as tensors and plain values."""
+
+    @abstractmethod
+    def load(self, state: State) -> None:
+        """Continue from a state that `state()` gave."""
+
+
+class Source(Half):
+    """Draws training batches: owns a generator and its optimiser, or a data handle, and its random stream."""
+
+    @abstractmethod
+    def draw(self, step: Step, student: nn.Module) -> Batch:
+        """The batch of a step. Looks at `student` only where the card says `feedback`."""
+
+    def losses(self) -> Mapping[str, Tensor]:
+        """Losses of the last draw, as scalars on the device."""
+        return {}
+
+
+class Learner(Half):
+    """Owns the student and its optimiser, and learns from batches."""
+
+    @abstractmethod
+    def learn(self, step: Step, batch: Batch) -> Mapping[str, Tensor]:
+        """One update; returns losses as scalars on the device, without synchronising with the host."""
+
+    @abstractmethod
+    def student(self) -> nn.Module:
+        """The student as it stands, in eval mode; evaluating it changes nothing."""
+
+
+class Method(ABC):
+    """An adapter: a card and the two halves it builds."""
+
+    card: ClassVar[Card]
+
+    @abstractmethod
+    def source(self, setup: Setup) -> Source:
+        """Build the source of one group of cells."""
+
+    @abstractmethod
+    def learner(self, setup: Setup) -> Learner:
+        """Build the learner of one cell."""
+
+    def declines(self, cell: Cell) -> str | None:
+        """Why this method cannot run a cell, or None."""
+        return None
+
+
+def version_of(method: Method) -> str:
+    """The method's composed version: its own, then that of every method class it builds on."""
+    cards = [c.__dict__["card"] for c in type(method).__mro__ if "card" in c.__dict__]
+    return "+".join(f"{card.name}-{card.version}" for card in cards)
+
+
+def options_of(card: Card, given: Mapping[str, Any]) -> Any:
+    """Typed options of a method from what was given, defaults filled in.
+
+    A whole number given for a float becomes one, so that both spellings are one experiment.
+
+    Raises:
+        OptionInvalid: listing every unknown option and every value that is of the wrong type or no choice.
+    """
+    from bench.errors import OptionInvalid
+    from bench.names import unknown
+
+    if card.options is type(None):
+        if given:
+            raise OptionInvalid(f"method '{card.name}' has no options, but got {', '.join(sorted(given))}")
+        return None
+    known = {f.name: f for f in fields(card.options)}
+    problems = [unknown(f"option of {card.name}", key, known) for key in given if key not in known]
+    hints = get_type_hints(card.options)
+    for key, value in given.items():
+        if key in known and not _fits(value, hints[key]):
+            told = f"must be {_kind(hints[key])} (default {known[key].default!r}), not {value!r}"
+            problems.append(f"option {key} of {card.name} {told}")
+    if problems:
+        raise OptionInvalid("; ".join(problems))
+    return card.options(**{key: float(value) if hints[key] is float else value for key, value in given.items()})
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if get_origin(hint) is Literal:
+        return any(type(value) is type(choice) and value == choice for choice in get_args(hint))
+    if hint is float:
+        return type(value) is int or (type(value) is float and math.isfinite(value))
+    return type(value) is hint
+
+
+def _kind(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(map(repr, get_args(hint)))}"
+    return "a finite number" if hint is float else str(hint.__name__)

@@ -1,0 +1,1 @@
+"""Quantization arithmetic: grids, quantized layers, conversion, census and packed weights."""

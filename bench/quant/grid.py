@@ -1,0 +1,88 @@
+"""The uniform asymmetric grid and its straight-through estimator.
+
+ZeroQ's quantizer as the GDFQ family uses it (Cai et al., CVPR 2020; Xu et al., ECCV 2020): with L = 2^k - 1,
+step D = (hi - lo) / L and integer zero z = round(lo / D), a value x becomes D * clamp(round(x / D), z, z + L).
+Rounding is half to even. Zero is on the grid whenever lo <= 0 <= hi.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+SMALLEST_SPAN = 1e-8
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid of 2^bits levels.
+
+    Attributes:
+        step: float, () or broadcastable to the tensor: the distance between levels.
+        zero: as `step`, whole-numbered: the lowest level divided by `step`.
+        bits: width of the codes 0 .. 2^bits - 1.
+    """
+
+    step: Tensor
+    zero: Tensor
+    bits: int
+
+    @classmethod
+    def of(cls, lo: Tensor, hi: Tensor, bits: int) -> Grid:
+        """The grid over the range [lo, hi]."""
+        step = (hi - lo).clamp_min(SMALLEST_SPAN) / levels(bits)
+        return cls(step, torch.round(lo / step), bits)
+
+    def codes(self, x: Tensor) -> Tensor:
+        """Integer codes in [0, 2^bits - 1] of `x`, as int32 of its shape."""
+        codes = self._whole(x) - self.zero
+        return codes.clamp_(max=levels(self.bits)).to(torch.int32)  # far from zero, zero + L rounds up
+
+    def values(self, codes: Tensor) -> Tensor:
+        """The real values of codes."""
+        return (codes + self.zero) * self.step
+
+    def nearest(self, x: Tensor) -> Tensor:
+        """`x` moved to its nearest level, without gradient."""
+        return self._whole(x).mul_(self.step)
+
+    def _whole(self, x: Tensor) -> Tensor:
+        return torch.round(x / self.step).clamp_(self.zero, self.zero + levels(self.bits))
+
+
+class _StraightThrough(torch.autograd.Function):
+    """Forward: nearest level. Backward: the output's gradient unchanged, for clipped values too."""
+
+    @staticmethod
+    def forward(x: Tensor, grid: Grid) -> Tensor:
+        return grid.nearest(x)
+
+    @staticmethod
+    def setup_context(ctx: torch.autograd.function.FunctionCtx, inputs: tuple, output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient, None
+
+
+def fake_quantize(x: Tensor, grid: Grid) -> Tensor:
+    """`x` on the grid, in the dtype of `x`; gradients pass straight through to `x` and not to the range."""
+    return _StraightThrough.apply(x, grid)
+
+
+def levels(bits: int) -> int:
+    """Highest code of a width: 2^bits - 1."""
+    return 2**bits - 1
+
+
+def channel_grid(weight: Tensor, bits: int) -> Grid:
+    """Grid of each output channel (dimension 0) of a weight, from its current minimum and maximum.
+
+    Steps and zeros have the shape (O, 1, ...) of `weight`.
+    """
+    lo, hi = torch.aminmax(weight.detach().flatten(1), dim=1)
+    shape = (-1, *[1] * (weight.ndim - 1))
+    return Grid.of(lo.view(shape), hi.view(shape), bits)

@@ -1,0 +1,1 @@
+"""Tables, as pure functions of the records under `results/`; see `bench.report.table`."""

@@ -1,0 +1,114 @@
+"""Leagues: which records may stand beside each other, in which order, and which are seeds of one row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.files import canonical_json
+from bench.records import Record
+from bench.report.text import narrow, plain, short
+from bench.schedule import NAMES as SCHEDULES
+from bench.spec import PRECISIONS, Bits, Cell
+
+_ACCESS = ("none", "calibration", "train")
+QUANTIZER = "asymmetric per-channel / per-tensor"
+
+
+@dataclass(frozen=True)
+class Board:
+    """What one table holds: cells that differ in bits, method, options, seed and platform alone.
+
+    Attributes:
+        dataset, model, schedule, precision: as in the cell. stand_in: whether the data are procedural.
+        init: sha256 of the full-precision model. fingerprint, images: of the test data.
+    """
+
+    dataset: str
+    stand_in: bool
+    model: str
+    schedule: str
+    precision: str
+    init: str
+    fingerprint: str
+    images: int
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """Where the table stands: real data first, published schedule first."""
+        kind = _place(SCHEDULES, self.schedule), _place(PRECISIONS, self.precision)
+        return self.stand_in, self.dataset, self.model, *kind, self.init, self.fingerprint, self.images
+
+
+@dataclass(frozen=True)
+class League:
+    """Within what rows rank: a table's rows of equal bits, data access and quantizer class."""
+
+    board: Board
+    bits: Bits
+    access: str
+    quantizer: str
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """Where the league stands: low bits first, data-free first."""
+        return *self.board.order, self.bits, _place(_ACCESS, self.access), self.quantizer
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the seeds of one row share.
+
+    Attributes:
+        options: canonical JSON of all of them. tutor: sha256. version: the method's composed version.
+        label: the method with the options that are not its defaults.
+    """
+
+    league: League
+    method: str
+    options: str
+    tutor: str
+    version: str
+    platform: str
+    label: str = field(compare=False)
+
+    @classmethod
+    def of(cls, record: Record) -> Entry:
+        """The entry of a record."""
+        cell, about = record.cell, record.method
+        options, version = canonical_json(cell.options), plain(about.get("version", ""))
+        label = label_of(cell, about.get("defaults", {}))
+        return cls(_league(record), cell.method, options, cell.tutor, version, plain(record.platform), label)
+
+    @property
+    def long_label(self) -> str:
+        """The label that tells apart what the short one cannot."""
+        return narrow(f"{self.method} version={self.version} options={self.options} tutor={short(self.tutor)}")
+
+
+def label_of(cell: Cell, defaults: Mapping[str, Any]) -> str:
+    """A method with what is not its default, e.g. `gdfq temperature=10.0`; a tutor shows if it is not the init."""
+    changed = [f"{k}={v}" for k, v in sorted(cell.options.items()) if k not in defaults or defaults[k] != v]
+    tutor = [f"tutor={short(cell.tutor)}"] if cell.tutor and cell.tutor != cell.init else []
+    return narrow(" ".join([cell.method, *changed, *tutor]))
+
+
+def _league(record: Record) -> League:
+    cell, data, about = record.cell, record.data, record.method
+    board = Board(
+        dataset=cell.dataset,
+        stand_in=bool(data.get("stand_in", False)),
+        model=cell.model,
+        schedule=cell.schedule,
+        precision=cell.precision,
+        init=cell.init,
+        fingerprint=data["fingerprint"],
+        images=data["images"],
+    )
+    return League(board, cell.bits, narrow(about.get("data", "none")), plain(about.get("quantizer", QUANTIZER)))
+
+
+def _place(known: Sequence[str], name: str) -> tuple[int, str]:
+    """Sort key: known names in their order, then others by name."""
+    return (known.index(name) if name in known else len(known)), name

@@ -1,0 +1,68 @@
+"""What stands beneath a table, so that nobody reads more into it than it says."""
+
+from __future__ import annotations
+
+from bench.report.figures import percent
+from bench.report.leagues import Board
+from bench.report.rows import Sheet
+from bench.report.text import short
+
+STAND_IN = "stand-in data (procedural), not CIFAR"
+_SCHEDULES = {
+    "paper": "paper: the published schedule",
+    "quick": "quick: a shortened schedule (1/25 of the published epochs), not comparable to published numbers",
+    "smoke": "smoke: a shortened schedule (2 epochs of 20 steps), not comparable to published numbers",
+}
+
+
+def title(board: Board) -> str:
+    """One line that says what a table is about."""
+    data = [board.dataset, STAND_IN] if board.stand_in else [board.dataset]
+    return " · ".join([*data, board.model, board.schedule, board.precision, f"init {short(board.init)}"])
+
+
+def keys(values: list[str], letter: str) -> dict[str, str]:
+    """Short keys for long values, e.g. `p1` for the first platform."""
+    return {value: f"{letter}{number}" for number, value in enumerate(values, 1)}
+
+
+def notes(sheet: Sheet) -> list[str]:
+    """The notes of one table, one line each."""
+    board = sheet.board
+    return [_figures(sheet), _spreads(board), _order(sheet.quantizers), _settings(board), _costs(sheet.platforms)]
+
+
+def _figures(sheet: Sheet) -> str:
+    full = " or ".join(dict.fromkeys(percent(top1) for top1, _ in sheet.full)) or "not recorded"
+    return (
+        "Percent of test images; mean over n seeds. last: top-1 after the last epoch. best: after the best epoch, "
+        "which is selection on test data. untrained: quantized, before the first update. "
+        f"gap: last - full precision, in points (init {short(sheet.board.init)}: {full})."
+    )
+
+
+def _spreads(board: Board) -> str:
+    return (
+        "± sd: over seeds that all start from this one init, so it says nothing of other inits. "
+        f"n = 1: [Wilson 95 % interval] over {board.images:,} test images; it speaks of that one trained model, "
+        "not of the method."
+    )
+
+
+def _order(quantizers: list[str]) -> str:
+    named = quantizers[0] if len(quantizers) == 1 else "; ".join(f"{k} = {v}" for v, k in keys(quantizers, "q").items())
+    return (
+        "Rows stand by last within equal bits, data access and quantizer. The order is no verdict: under five seeds "
+        "nothing is called better. data: images the method may see (none: data-free). "
+        f"Quantizer: {named}."
+    )
+
+
+def _settings(board: Board) -> str:
+    schedule = _SCHEDULES.get(board.schedule, f"{board.schedule}: a schedule of its own")
+    return f"{schedule}. Trained in {board.precision}, evaluated in fp32. Test data {short(board.fingerprint)}."
+
+
+def _costs(platforms: list[str]) -> str:
+    named = "; ".join(f"{key} = {platform}" for platform, key in keys(platforms, "p").items())
+    return f"cost s: mean seconds of a cell to draw, learn, evaluate and the rest. on: {named}."

@@ -1,0 +1,1 @@
+"""Running one group of cells in this process: build, loop, evaluate, checkpoint, record."""

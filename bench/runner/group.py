@@ -1,0 +1,208 @@
+"""Running a group: one source, a learner a cell, from the first step or a checkpoint to the records."""
+
+from __future__ import annotations
+
+import signal
+import time
+import traceback
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.data import describe, training_files
+from bench.data.guard import Guard
+from bench.errors import BenchError
+from bench.measure.environment import platform
+from bench.registry import get
+from bench.runner import build
+from bench.runner.checkpoint import Checkpoint
+from bench.runner.code import code_digest
+from bench.runner.evaluate import score
+from bench.runner.job import Job
+from bench.runner.outcome import Outcome, leave
+from bench.runner.progress import Progress
+from bench.runner.track import Track
+from bench.schedule import Step
+
+CHECK_EVERY = 50
+"""Steps between looks at whether losses are still finite."""
+
+
+class Interrupted(Exception):
+    """The process was asked to stop, and its checkpoint is written."""
+
+
+def run(job: Job) -> list[Path]:
+    """Run a group's cells and leave one record a cell, each written whole or not at all.
+
+    Raises:
+        Interrupted: after Ctrl-C or SIGTERM, once the checkpoint is written.
+    """
+    torch.set_num_threads(job.threads)
+    began = datetime.now(UTC)
+    try:
+        return Group(job).run()
+    except (BenchError, MemoryError, RuntimeError, ValueError, ArithmeticError, LookupError, TypeError) as error:
+        if len(job.cells) > 1:
+            raise  # the sweep runs the cells one by one, so that one cell's fault costs no other
+        oom = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        reason = str(error) if isinstance(error, BenchError) else _tail(error)
+        return [leave(job, Outcome(job.cells[0], job.ids[0], "oom" if oom else "failed", reason, began=began))]
+
+
+class Group:
+    """The cells of a job under way."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.method = get(job.cells[0].method)
+        code_digest(type(self.method).__module__)
+        self.dataset = describe(job.cells[0].dataset, job.data_root)
+        self.began = datetime.now(UTC)
+        self.seconds = {"draw": 0.0, "other": 0.0}
+        self.resumed = 0
+        self.checkpoint = Checkpoint(job.results / ".work" / f"{job.key}-{_slug(job)}.checkpoint")
+        self.stopping = False
+
+    def run(self) -> list[Path]:
+        """From build to records."""
+        with self._guarded(), self._stoppable():
+            with _timed(self.seconds, "other"):
+                self._build()
+            self._loop()
+            paths = [self._leave(track) for track in self.tracks]
+        self.checkpoint.remove()
+        return paths
+
+    def _build(self) -> None:
+        job = self.job
+        setups = [build.setup(job, cell, self.method, self.dataset) for cell in job.cells]
+        self.schedule = setups[0].schedule
+        self.test = build.test_images(job, self.dataset)
+        full = build.full_precision(job, job.cells[0], self.dataset)
+        self.init = score(full.eval(), self.test) if full else None
+        self.source = self.method.source(setups[0])
+        learners = [self.method.learner(setup) for setup in setups]
+        self.tracks = [Track(i, s, learner) for i, s, learner in zip(job.ids, setups, learners, strict=True)]
+        self.start = self._resume()
+
+    def _loop(self) -> None:
+        title = f"{self.job.cells[0].method} {' '.join(str(c.bits) for c in self.job.cells if not c.bits.full)}".strip()
+        progress = Progress(title, self.schedule.total, self.start)
+        if 0 < self.start < self.schedule.total:
+            progress.say(f"continues at step {self.start + 1} of {self.schedule.total}")
+        for step in self.schedule.walk(self.start):
+            alive = [track for track in self.tracks if track.diverged_at is None]
+            if not alive:
+                break
+            self._step(step, alive)
+            progress.step(step, alive[0].tally.means() if progress.wants_losses() else None)
+            if step.last:
+                self._end_epoch(step, alive, progress)
+            if self.stopping or self.checkpoint.due():
+                self._save(step)
+        progress.close()
+
+    def _step(self, step: Step, alive: list[Track]) -> None:
+        with _timed(self.seconds, "draw"):
+            batch = self.source.draw(step, alive[0].learner.student())
+        drawn = self.source.losses()
+        for track in alive:
+            with _timed(track.seconds, "learn"):
+                track.learn(step, batch, drawn)
+        if step.last or step.index % CHECK_EVERY == 0:
+            for track in alive:
+                track.check()
+
+    def _end_epoch(self, step: Step, alive: list[Track], progress: Progress) -> None:
+        for track in alive:
+            if track.diverged_at is not None:
+                continue
+            with _timed(track.seconds, "evaluate"):
+                track.end_epoch(step, self.test)
+            found = track.epochs[-1]
+            bits = track.setup.cell.bits
+            name = "" if bits.full else f"{bits} "
+            progress.say(f"epoch {step.epoch + 1}/{self.schedule.epochs} {name}top-1 {found['top1']:.2%} ({step.phase})")
+
+    def _save(self, step: Step) -> None:
+        """Write the checkpoint, and stop here if that was asked for."""
+        with _timed(self.seconds, "other"):
+            tracks = {track.id: track.state() for track in self.tracks}
+            state: dict[str, Any] = {"next": step.index + 1, "resumed": self.resumed, "began": self.began.isoformat()}
+            self.checkpoint.save(state | {"source": self.source.state(), "tracks": tracks, "seconds": self.seconds})
+        if self.stopping:
+            raise Interrupted(f"stopped after step {step.index + 1}; the same command continues from there")
+
+    def _resume(self) -> int:
+        """Load the checkpoint if there is one; index of the step to go on with."""
+        state = self.checkpoint.load(torch.device(self.job.device))
+        if state is None:
+            return 0
+        self.source.load(state["source"])
+        for track in self.tracks:
+            track.load(state["tracks"][track.id])
+        self.seconds, self.began = state["seconds"], datetime.fromisoformat(state["began"])
+        self.resumed = state["resumed"] + 1
+        if state["next"] == self.schedule.total:
+            for track in self.tracks:
+                track.latest = score(track.learner.student(), self.test)
+        return int(state["next"])
+
+    def _leave(self, track: Track) -> Path:
+        """Write a track's record and, where it finished, its weights."""
+        outcome = Outcome(track.setup.cell, track.id, "ok", None, began=self.began, resumed=self.resumed)
+        outcome.seconds = self.seconds | track.seconds
+        if track.diverged_at is not None:
+            outcome.status, outcome.reason = "diverged", f"a loss was not finite at step {track.diverged_at + 1}"
+            outcome.result = track.progress_so_far(self.init)
+        else:
+            outcome.result = track.result(self.init, self.test)
+            outcome.student = track.learner.student()
+            if violations := outcome.result.get("census", {}).get("violations"):
+                outcome.status, outcome.reason = "failed", f"census: {'; '.join(violations[:3])}"
+        return leave(self.job, outcome)
+
+    def _guarded(self) -> AbstractContextManager[object]:
+        """The watch over training files, for methods that must not see them."""
+        if self.method.card.data != "none":
+            return nullcontext()
+        return Guard(self.method.card.name, training_files(self.dataset.name, self.job.data_root))
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Within it, Ctrl-C and SIGTERM ask for a checkpoint at the next step boundary; a second one stops at once."""
+
+        def ask(number: int, frame: object) -> None:
+            if self.stopping:
+                raise KeyboardInterrupt
+            self.stopping = True
+
+        before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _slug(job: Job) -> str:
+    return platform(job.device, job.threads).replace("/", "-")
+
+
+def _tail(error: BaseException) -> str:
+    """The last lines of an error's traceback."""
+    return "".join(traceback.format_exception(error)[-3:]).strip()
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], key: str) -> Iterator[None]:
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds[key] += time.perf_counter() - start

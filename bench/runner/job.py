@@ -1,0 +1,66 @@
+"""The job of one process: a group of cells and where everything lies, as plain JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.files import canonical_json, digest
+from bench.models.card import TeacherCard, channels
+from bench.models.teachers import Teacher
+from bench.spec import Cell
+
+
+@dataclass(frozen=True)
+class Job:
+    """Cells that share one source, and the settings of the process that runs them.
+
+    Attributes:
+        cells, ids: the cells and their ids, in step.
+        suite, sweep, command: who asked, for the record.
+        results, data_root: folders. device: `cpu` or `cuda`. threads: of torch, kept on resume.
+        teachers: by sha256, card and weights file of the full-precision models that the cells name.
+    """
+
+    cells: tuple[Cell, ...]
+    ids: tuple[str, ...]
+    suite: str
+    sweep: str
+    command: str
+    results: Path
+    data_root: Path
+    device: str
+    threads: int
+    teachers: Mapping[str, Teacher]
+
+    @property
+    def key(self) -> str:
+        """Identity of the group, which its checkpoint is filed under."""
+        return digest([*self.ids, self.device, self.threads])[:16]
+
+    def only(self, index: int) -> Job:
+        """The job of one of its cells."""
+        return Job(**{**vars(self), "cells": self.cells[index : index + 1], "ids": self.ids[index : index + 1]})
+
+    def text(self) -> str:
+        """The job as JSON."""
+        plain: dict[str, Any] = {**vars(self), "cells": [cell.plain() for cell in self.cells], "ids": list(self.ids)}
+        plain |= {"results": str(self.results), "data_root": str(self.data_root)}
+        plain["teachers"] = {k: {"card": asdict(t.card), "weights": str(t.weights)} for k, t in self.teachers.items()}
+        return canonical_json(plain)
+
+    @classmethod
+    def parse(cls, text: str) -> Job:
+        """The job that `text()` wrote."""
+        plain = json.loads(text)
+        plain |= {"cells": tuple(Cell.of(c) for c in plain["cells"]), "ids": tuple(plain["ids"])}
+        plain |= {"results": Path(plain["results"]), "data_root": Path(plain["data_root"])}
+        plain["teachers"] = {k: Teacher(_card(t["card"]), Path(t["weights"])) for k, t in plain["teachers"].items()}
+        return cls(**plain)
+
+
+def _card(plain: Mapping[str, Any]) -> TeacherCard:
+    return TeacherCard(**{**plain, "mean": channels(plain["mean"]), "std": channels(plain["std"])})

@@ -1,0 +1,120 @@
+"""One cell's way through a group: its learner, losses, scores and, at the end, its deterministic result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.method import Learner, Setup, State
+from bench.models.weights import fingerprint
+from bench.quant import census
+from bench.quant.layers import QuantizedActivation
+from bench.runner.evaluate import Score, TestImages, score
+from bench.runner.tally import Tally
+from bench.schedule import Step
+
+CENSUS_IMAGES = 500
+
+
+class Track:
+    """A cell under way.
+
+    Attributes:
+        epochs: one entry an epoch: phase, accuracies and mean losses.
+        reason: why the cell ended early, or None.
+    """
+
+    def __init__(self, cell_id: str, setup: Setup, learner: Learner) -> None:
+        self.id, self.setup, self.learner = cell_id, setup, learner
+        self.tally = Tally(setup.device)
+        self.epochs: list[dict[str, Any]] = []
+        self.steps = 0
+        self.seconds = {"learn": 0.0, "evaluate": 0.0}
+        self.diverged_at: int | None = None
+        self.latest: Score | None = None
+
+    def learn(self, step: Step, batch: Any, drawn: Mapping[str, Tensor]) -> None:
+        """Learn from a batch; `drawn` are the source's losses of this step."""
+        learned = self.learner.learn(step, batch)
+        losses = {f"draw/{k}": v for k, v in drawn.items()} | {f"learn/{k}": v for k, v in learned.items()}
+        self.tally.add(step.index, losses)
+        self.steps = step.index + 1
+
+    def check(self) -> bool:
+        """Whether all losses were finite so far; synchronises with the host."""
+        self.diverged_at = self.tally.diverged()
+        return self.diverged_at is None
+
+    def end_epoch(self, step: Step, test: TestImages) -> None:
+        """Score the student as it stands and note the epoch."""
+        self.latest = score(self.learner.student(), test)
+        scores = {"top1": self.latest.top1, "top5": self.latest.top5}
+        self.epochs.append({"epoch": step.epoch, "phase": step.phase, **scores, "losses": self.tally.means()})
+        self.tally.restart()
+
+    def result(self, init: Score | None, test: TestImages) -> dict[str, Any]:
+        """The deterministic outcome, without its digest. Call once the last epoch has ended."""
+        assert self.latest is not None
+        student = self.learner.student()
+        result = {
+            **self.progress_so_far(init),
+            "correct": self.latest.packed(),
+            "weights": fingerprint(student.state_dict()),
+        }
+        if self.setup.cell.bits.full:
+            return result
+        counted = asdict(census.take(student, test.normalised(0, CENSUS_IMAGES)))
+        return result | {"unquantized": counted.pop("unquantized"), "census": counted, "ranges": _ranges(student)}
+
+    def progress_so_far(self, init: Score | None) -> dict[str, Any]:
+        """Accuracies and losses of the epochs that were finished."""
+        found: dict[str, Any] = {"epochs": self.epochs, "steps": self.steps}
+        if self.diverged_at is not None:
+            found["diverged_step"] = self.diverged_at
+        if self.epochs:
+            best = max(self.epochs, key=lambda e: (e["top1"], e["epoch"]))
+            last = self.epochs[-1]
+            found["top1"] = {
+                "last": last["top1"],
+                "best": best["top1"],
+                "best_epoch": best["epoch"],
+                "untrained": self._untrained(),
+                "init": init.top1 if init else None,
+            }
+            found["top5"] = {"last": last["top5"], "best": best["top5"], "init": init.top5 if init else None}
+        return found
+
+    def _untrained(self) -> float | None:
+        """Top-1 after the last epoch before the student's first update."""
+        still = {phase.name for phase in self.setup.schedule.phases if not phase.updates}
+        before = [epoch["top1"] for epoch in self.epochs if epoch["phase"] in still]
+        return before[-1] if before else None
+
+    def state(self) -> State:
+        return {
+            "learner": self.learner.state(),
+            "tally": self.tally.state(),
+            "epochs": self.epochs,
+            "seconds": self.seconds,
+            "steps": self.steps,
+            "diverged": self.diverged_at,
+        }
+
+    def load(self, state: State) -> None:
+        self.learner.load(state["learner"])
+        self.tally.load(state["tally"])
+        self.epochs, self.seconds, self.steps = state["epochs"], state["seconds"], state["steps"]
+        self.diverged_at = state["diverged"]
+
+
+def _ranges(student: torch.nn.Module) -> dict[str, list[float]]:
+    """The activation range [lo, hi] of each quantizer."""
+    found = {}
+    for name, module in student.named_modules():
+        if isinstance(module, QuantizedActivation):
+            found[name] = [float(bound) for bound in module.range.bounds()]
+    return found

@@ -1,0 +1,160 @@
+"""What a record looks like as an MLflow run; plain values, without MLflow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.files import canonical_json, digest, pretty_json
+from bench.records import Record
+
+PREFIX = "lowbit/"
+"""Of every experiment's name."""
+
+STATUS = {"ok": "FINISHED", "skipped": "KILLED", "failed": "FAILED", "oom": "FAILED", "timeout": "FAILED",
+          "diverged": "FAILED"}
+"""MLflow's status of each of ours: KILLED for a cell that was declined and never ran; `bench.status` tells all six."""
+
+CELL, PLATFORM, RECORD, SWEEP = "bench.cell_id", "bench.platform", "bench.record", "bench.sweep"
+
+FIELDS = ("method", "dataset", "model", "schedule", "precision", "seed", "init", "tutor")
+"""Fields of the spec that are params under their own name."""
+
+
+class Point(NamedTuple):
+    """One value of a metric; step is the epoch, 0 for what has no curve."""
+
+    key: str
+    value: float
+    step: int
+
+
+@dataclass(frozen=True)
+class View:
+    """A record as a run.
+
+    Attributes:
+        experiment, sweep: names of the experiment and of the parent run in it. name: of the run, for people.
+        status: MLflow's. start, end: milliseconds since 1970, None where the record has no times.
+        weights: path of the packed weights, relative to the results folder.
+    """
+
+    record: Record
+    experiment: str
+    sweep: str
+    name: str
+    status: str
+    start: int | None
+    end: int | None
+    tags: dict[str, str]
+    params: dict[str, str]
+    points: tuple[Point, ...]
+    weights: str | None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes two runs the same cell's: its id and its platform."""
+        return self.tags[CELL], self.tags[PLATFORM]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Artifacts by file name; `record.json` is the record's file byte for byte."""
+        plain = {"record": vars(self.record), "config": self.record.spec,
+                 "environment": self.record.run.get("environment", {})}
+        return {f"{name}.json": pretty_json(value) for name, value in plain.items()}
+
+    @property
+    def label(self) -> str:
+        """What to call the record in a message."""
+        return f"{self.tags[CELL][:16]}@{self.tags[PLATFORM]}"
+
+
+def view(record: Record) -> View:
+    """The run that shows a record.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: for a record that is intact but filled against its schema.
+    """
+    sweep = f"{record.suite}/{record.run.get('sweep') or 'unknown'}"
+    return View(
+        record=record,
+        experiment=PREFIX + record.suite,
+        sweep=sweep,
+        name=record.cell.label,
+        status=STATUS[record.status],
+        start=_milliseconds(record.run.get("started")),
+        end=_milliseconds(record.run.get("ended")),
+        tags={**_tags(record), SWEEP: sweep},
+        params=_params(record),
+        points=(*_outcome(record), *_curves(record)),
+        weights=_inside(record.run.get("weights_file")),
+    )
+
+
+def _tags(record: Record) -> dict[str, str]:
+    reason = {"bench.reason": record.reason[:5000]} if record.reason else {}
+    return {CELL: record.id, PLATFORM: record.platform, RECORD: digest(vars(record)), "bench.status": record.status,
+            "bench.provenance": record.provenance, "bench.method_version": str(record.method["version"]), **reason}
+
+
+def _params(record: Record) -> dict[str, str]:
+    spec = record.spec
+    bits = {"w_bits": spec["bits"]["w"], "a_bits": spec["bits"]["a"]}
+    options = {_name(f"option_{key}"): value for key, value in spec["options"].items()}
+    return {key: _text(value) for key, value in ({field: spec[field] for field in FIELDS} | bits | options).items()}
+
+
+def _outcome(record: Record) -> Iterator[Point]:
+    """Numbers of the whole run: accuracies, memory, cost."""
+    for top in ("top1", "top5"):
+        yield from _points(f"accuracy/{top}_", record.result.get(top, {}))
+    for device, peak in record.run.get("peak_bytes", {}).items():
+        yield from _points("memory/", {f"peak_{device}_bytes": peak})
+    yield from _points("cost/seconds_", record.run.get("seconds", {}))
+    yield from _points("cost/", {"shared": record.run.get("shared"), "resumed": record.run.get("resumed")})
+
+
+def _curves(record: Record) -> Iterator[Point]:
+    """Numbers of each epoch: accuracies and mean losses."""
+    for epoch in record.result.get("epochs", []):
+        step = epoch["epoch"]
+        yield from _points("accuracy/", {top: epoch.get(top) for top in ("top1", "top5")}, step)
+        yield from _points("loss/", epoch.get("losses", {}), step)
+
+
+def _points(prefix: str, values: Mapping[str, Any], step: int = 0) -> Iterator[Point]:
+    for key, value in values.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield Point(_name(prefix + key), float(value), step)
+
+
+def _inside(path: str | None) -> str | None:
+    """The path, unless it leads out of the results folder, from where nothing must be uploaded."""
+    if path and (Path(path).is_absolute() or ".." in Path(path).parts):
+        raise ValueError(f"weights_file '{path}' is not inside the results folder")
+    return path
+
+
+def _name(text: str) -> str:
+    """The nearest name that MLflow takes on every system: no `@`, `%` or `:`, and no empty or dotted path parts."""
+    parts = re.sub(r"[^/\w.\- ]", "_", text).split("/")
+    return "/".join(part for part in parts if part.strip("."))
+
+
+def _text(value: Any) -> str:
+    """A param's value: text as it is, `none` for nothing, everything else as JSON."""
+    if value is None or value == "":
+        return "none"
+    return value if isinstance(value, str) else canonical_json(value)
+
+
+def _milliseconds(text: str | None) -> int | None:
+    """Milliseconds since 1970 of an ISO time, read as UTC where it names no zone."""
+    if text is None:
+        return None
+    time = datetime.fromisoformat(text)
+    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -1,0 +1,1 @@
+"""Method adapters, one file each; found by name, see bench.registry."""
