@@ -64,7 +64,8 @@ PIP = $(PYTHON) -m pip --python $(IN_VENV) $(if $(MAKE_TERMOUT),,--quiet)
 NO_PYTHON = make: '$(PYTHON)' is no Python 3.11 or newer with pip and venv; name one: make PYTHON=/path/to/python3
 
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import pip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "$(NO_PYTHON)" >&2; exit 1; }
+	@$(PYTHON) -c 'import pip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "$(NO_PYTHON)" >&2; exit 1; }
 	@echo "Setting up .venv (some minutes the first time)"
 	$(PYTHON) -m venv --without-pip .venv
 	$(PIP) install --constraint constraints.txt pip --editable .

@@ -17,6 +17,7 @@ from bench.method import Batch, Card, Method, Setup, Source, State
 from bench.schedule import Phase, Schedule, Step
 from methods.parts.bn_statistics import WatchedTutor
 from methods.parts.generator import LATENT, Generator
+from methods.parts.precision import widened
 from methods.parts.student import WARMUP, QuantizedStudent
 
 
@@ -57,7 +58,8 @@ class GeneratedImages(Source):
         with self.setup.autocast():
             images = self.generator(noise, labels)
             logits, statistics = self.tutor(images)
-            plausible = cross_entropy(logits, labels)
+        logits = widened(logits)
+        plausible = cross_entropy(logits, labels)
         self._descend(step, plausible + self.options.statistics * statistics)
         self.last = {"cross_entropy": plausible.detach(), "statistics": statistics.detach()}
         return Batch(images.detach(), labels, logits.detach())
@@ -96,7 +98,8 @@ class GDFQStudent(QuantizedStudent):
         self.options = setup.options
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        logits = self.model(batch.images)
+        with self.autocast():
+            logits = widened(self.model(batch.images))
         return {
             "cross_entropy": cross_entropy(logits, batch.labels),
             "distillation": self.options.distillation * distillation(batch.logits, logits, self.options.temperature),

@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 from bench.method import Batch, Card, Learner, Method, Setup, State
 from bench.schedule import Phase, Schedule, Step
 from methods.parts.images import LabelledImages
+from methods.parts.precision import widened
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Pretraining(Learner):
         for group in self.sgd.param_groups:
             group["lr"] = self.options.peak * self._cycle(step.progress)
         with self.autocast():
-            loss = cross_entropy(self.model(batch.images), batch.labels)
+            logits = widened(self.model(batch.images))
+        loss = cross_entropy(logits, batch.labels)
         self.sgd.zero_grad()
         loss.backward()
         self.sgd.step()
@@ -76,7 +78,7 @@ class Pretraining(Learner):
 class Pretrain(Method):
     card = Card(
         name="pretrain",
-        version="1",
+        version="2",
         title="full-precision training",
         citation="L. Smith and N. Topin, Super-Convergence, 2018 (one-cycle learning rate)",
         schedule=Schedule(phases=(Phase("train", 60),), batch=128),

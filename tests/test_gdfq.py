@@ -15,7 +15,7 @@ from bench.method import Setup, Step
 from bench.quant.convert import quantizers_off
 from bench.quant.layers import QuantizedActivation, QuantizedWeight
 from methods.gdfq import GDFQ, GDFQStudent, GeneratedImages, distillation
-from methods.parts.bn_statistics import WatchedTutor
+from methods.parts.bn_statistics import WatchedTutor, batch_statistics
 from methods.parts.generator import LATENT, Generator
 
 TUTOR = [[2, 0.5, -1, 0], [0.1, 3, 0.2, -0.5], [1, 1.2, 0.8, -2]]
@@ -53,11 +53,17 @@ def test_generated_images_have_zero_mean_and_unit_variance_per_channel() -> None
 
 
 @pytest.mark.usefixtures("double")
-def test_student_loss_has_the_published_value() -> None:
+def test_student_loss_has_its_exact_value() -> None:
     t, s, y = torch.tensor(TUTOR), torch.tensor(STUDENT), torch.tensor(LABELS)
-    assert float(distillation(t, s, 20.0)) == pytest.approx(0.046436, abs=1e-6)
+    assert float(distillation(t, s, 20.0)) == pytest.approx(0.0464272477, abs=1e-9)
     assert float(cross_entropy(s, y)) == pytest.approx(0.480663, abs=1e-6)
-    assert float(cross_entropy(s, y) + distillation(t, s, 20.0)) == pytest.approx(0.527099, abs=1e-6)
+
+
+def test_student_loss_has_the_published_programs_value_but_for_rounding() -> None:
+    """0.046436 is what the published program gets in single precision; 0.046427 is exact."""
+    t, s, y = torch.tensor(TUTOR), torch.tensor(STUDENT), torch.tensor(LABELS)
+    assert float(distillation(t, s, 20.0)) == pytest.approx(0.046436, abs=2e-5)
+    assert float(cross_entropy(s, y) + distillation(t, s, 20.0)) == pytest.approx(0.527099, abs=2e-5)
 
 
 def test_distillation_gradient_is_that_of_the_divergence_from_the_tutor() -> None:
@@ -72,20 +78,49 @@ def naive_statistics(model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, int]:
     return model(x), transcription.batch_norm_loss(watch.seen), len(watch.seen)
 
 
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def statistics_pair(layout: torch.memory_format) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Logits, statistics loss and the whole loss's gradient in the images, by the adapter and by naive hooks."""
+    labels, found = torch.arange(6), []
+    dtype = torch.get_default_dtype()
+    tutor = WatchedTutor(network().to(dtype=dtype, memory_format=layout))
+    assert len(tutor.norms) == 21
+    for compute in (tutor, lambda x: naive_statistics(network().to(dtype), x)[:2]):
+        x = images(6).to(dtype=dtype, memory_format=layout).requires_grad_()
+        logits, statistics = compute(x)
+        (cross_entropy(logits, labels) + 0.1 * statistics).backward()
+        found.append((logits, statistics, x.grad))
+    return found
+
+
+LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+
+
+@LAYOUTS
 def test_statistics_loss_and_its_gradient_equal_those_of_naive_hooks(layout: torch.memory_format) -> None:
-    labels = torch.tensor([0, 1, 2, 3, 4, 5])
-    fast, naive = (images(6).to(memory_format=layout).requires_grad_() for _ in range(2))
-    tutor = WatchedTutor(network().to(memory_format=layout))
-    logits, statistics = tutor(fast)
-    (cross_entropy(logits, labels) + 0.1 * statistics).backward()
-    expected_logits, expected, count = naive_statistics(network(), naive)
-    (cross_entropy(expected_logits, labels) + 0.1 * expected).backward()
-    assert len(tutor.norms) == count == 21
-    torch.testing.assert_close(logits, expected_logits, **NEAR)
-    torch.testing.assert_close(statistics, expected, **NEAR)
-    torch.testing.assert_close(fast.grad / naive.grad.std(), naive.grad / naive.grad.std(), rtol=0, atol=1e-4)
-    torch.testing.assert_close(fast.grad, naive.grad, **NEAR)
+    own, naive = statistics_pair(layout)
+    torch.testing.assert_close(own, naive, **NEAR)
+
+
+@LAYOUTS
+@pytest.mark.usefixtures("double")
+def test_statistics_loss_and_its_gradient_equal_those_of_naive_hooks_but_for_rounding(
+    layout: torch.memory_format,
+) -> None:
+    own, naive = statistics_pair(layout)
+    torch.testing.assert_close(own, naive, rtol=1e-9, atol=1e-12)
+
+
+def test_naive_hooks_see_21_batch_norms_and_a_loss_that_is_not_nothing() -> None:
+    _, statistics, count = naive_statistics(network(), images(6))
+    assert count == 21
+    assert float(statistics.detach()) > 1e-3
+
+
+def test_batch_statistics_are_mean_and_biased_variance_even_of_constant_channels() -> None:
+    x = images(3) * torch.tensor([1.0, 20, 0]).view(3, 1, 1) + torch.tensor([0.0, 5, 3]).view(3, 1, 1)
+    mean, variance = batch_statistics(x.contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(mean, x.mean((0, 2, 3)))
+    torch.testing.assert_close(variance, x.var((0, 2, 3), correction=0), rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.usefixtures("double")
@@ -102,12 +137,12 @@ def test_gradients_of_watched_batch_norms_are_exact() -> None:
 
     x = torch.randn(2, 3, 2, 2, requires_grad=True)
     loss(x).backward()
-    step = 1e-3  # statistics are reduced in single precision
+    step = 1e-5
     for at in [(0, 0, 0, 0), (1, 1, 0, 1), (0, 2, 1, 1)]:
         nudge = torch.zeros_like(x)
         nudge[at] = step
         slope = (loss(x + nudge) - loss(x - nudge)).detach() / (2 * step)
-        assert float(x.grad[at]) == pytest.approx(float(slope), rel=1e-3, abs=1e-3)
+        assert float(x.grad[at]) == pytest.approx(float(slope), rel=1e-6, abs=1e-6)
 
 
 def test_the_tutor_is_frozen_and_its_stored_statistics_stay() -> None:
@@ -185,12 +220,12 @@ def test_iterations_equal_the_transcription(rule: str) -> None:
 
 
 def without_effect(name: str) -> bool:
-    """Whether a bias stands before a batch norm that takes it away: its gradient is rounding error, which Adam scales."""
+    """Whether a bias stands before a batch norm that takes it away: its gradient is nothing but rounding error."""
     return name in ("layers.2.bias", "layers.6.bias")
 
 
-def test_iterations_in_single_precision_equal_the_transcription() -> None:
-    """Adam moves a weight by its gradient's sign; where that drowns in rounding, two programs may part by 2 steps."""
+def test_iterations_in_single_precision_equal_the_transcription_but_for_rounding() -> None:
+    """Adam's first step is a gradient's sign times the rate: near zero, two programs may part by two rates."""
     given = setup(GDFQ(), batch=8, steps=1)
     source, learner = halves(given)
     theirs, drawn = program(given, published=True), draws(given)
@@ -198,10 +233,11 @@ def test_iterations_in_single_precision_equal_the_transcription() -> None:
     for step in given.schedule.walk():
         learner.learn(step, source.draw(step, learner.student()))
         theirs.iteration(step.epoch, *next(drawn))
-    pairs = zip(source.generator.named_parameters(), theirs.generator.parameters(), strict=True)
-    for (name, own), other in pairs:
-        if not without_effect(name):
-            assert float(((own - other).abs() <= 1e-5).float().mean()) >= 0.99, name
+        pairs = list(zip(source.generator.named_parameters(), theirs.generator.parameters(), strict=True))
+        for (name, own), other in pairs:
+            if step.index == 0 and not without_effect(name):
+                assert float(((own - other).abs() <= 1e-5).float().mean()) >= 0.98, name
+            other.data.copy_(own.data)  # so that both students see the same images next
     others = dict(theirs.student.named_parameters())
     for name, moved in movement(start, learner.student()).items():
         other = others[name].detach() - start[name]

@@ -7,13 +7,13 @@ import ctypes
 import signal
 import sys
 
-from bench.errors import BenchError
+from bench.errors import ResultsUnwritable
 
 PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
-    """Exit code: 0 records were left, 2 nothing can be written or read, 130 stopped after a checkpoint."""
+    """Exit code: 0 records were left, 2 results cannot be written, 130 stopped after a checkpoint."""
     _die_with_parent()
     from bench.runner.group import Interrupted, run
     from bench.runner.job import Job
@@ -25,7 +25,7 @@ def main() -> int:
         return 130
     except KeyboardInterrupt:
         return 130
-    except BenchError as error:
+    except ResultsUnwritable as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     return 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import time
 import traceback
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import torch
 
 from bench.data import describe, training_files
 from bench.data.guard import Guard
-from bench.errors import BenchError
+from bench.errors import BenchError, ResultsUnwritable
 from bench.measure.environment import platform
 from bench.registry import get
 from bench.runner import build
@@ -41,17 +41,26 @@ def run(job: Job) -> list[Path]:
 
     Raises:
         Interrupted: after Ctrl-C or SIGTERM, once the checkpoint is written.
+        ResultsUnwritable: if records or checkpoints cannot be written.
+        Exception: whatever went wrong in a group of several cells; a single cell's fault becomes its record.
     """
     torch.set_num_threads(job.threads)
     began = datetime.now(UTC)
     try:
         return Group(job).run()
-    except (BenchError, MemoryError, RuntimeError, ValueError, ArithmeticError, LookupError, TypeError) as error:
+    except (Interrupted, ResultsUnwritable):
+        raise
+    except Exception as error:
         if len(job.cells) > 1:
             raise  # the sweep runs the cells one by one, so that one cell's fault costs no other
-        oom = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-        reason = str(error) if isinstance(error, BenchError) else _tail(error)
-        return [leave(job, Outcome(job.cells[0], job.ids[0], "oom" if oom else "failed", reason, began=began))]
+        return [leave(job, _failure(job, error, began))]
+
+
+def _failure(job: Job, error: Exception, began: datetime) -> Outcome:
+    """How a cell ended whose method or set-up raised an error."""
+    oom = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    reason = str(error) if isinstance(error, BenchError) else _tail(error)
+    return Outcome(job.cells[0], job.ids[0], "oom" if oom else "failed", reason, began=began)
 
 
 class Group:

@@ -25,7 +25,9 @@ class Track:
 
     Attributes:
         epochs: one entry an epoch: phase, accuracies and mean losses.
-        reason: why the cell ended early, or None.
+        steps: steps learnt from. seconds: spent, by what.
+        diverged_at: index of the first step with a loss that was not finite, or None.
+        latest: score after the latest epoch. untrained: packed correctness before the first update.
     """
 
     def __init__(self, cell_id: str, setup: Setup, learner: Learner) -> None:
@@ -36,6 +38,7 @@ class Track:
         self.seconds = {"learn": 0.0, "evaluate": 0.0}
         self.diverged_at: int | None = None
         self.latest: Score | None = None
+        self.untrained: str | None = None
 
     def learn(self, step: Step, batch: Any, drawn: Mapping[str, Tensor]) -> None:
         """Learn from a batch; `drawn` are the source's losses of this step."""
@@ -55,6 +58,8 @@ class Track:
         scores = {"top1": self.latest.top1, "top5": self.latest.top5}
         self.epochs.append({"epoch": step.epoch, "phase": step.phase, **scores, "losses": self.tally.means()})
         self.tally.restart()
+        if step.phase in self._still():
+            self.untrained = self.latest.packed()
 
     def result(self, init: Score | None, test: TestImages) -> dict[str, Any]:
         """The deterministic outcome, without its digest. Call once the last epoch has ended."""
@@ -63,6 +68,7 @@ class Track:
         result = {
             **self.progress_so_far(init),
             "correct": self.latest.packed(),
+            "correct_untrained": self.untrained,
             "weights": fingerprint(student.state_dict()),
         }
         if self.setup.cell.bits.full:
@@ -90,9 +96,12 @@ class Track:
 
     def _untrained(self) -> float | None:
         """Top-1 after the last epoch before the student's first update."""
-        still = {phase.name for phase in self.setup.schedule.phases if not phase.updates}
-        before = [epoch["top1"] for epoch in self.epochs if epoch["phase"] in still]
+        before = [epoch["top1"] for epoch in self.epochs if epoch["phase"] in self._still()]
         return before[-1] if before else None
+
+    def _still(self) -> set[str]:
+        """Names of the phases in which the student is not updated."""
+        return {phase.name for phase in self.setup.schedule.phases if not phase.updates}
 
     def state(self) -> State:
         return {
@@ -102,13 +111,14 @@ class Track:
             "seconds": self.seconds,
             "steps": self.steps,
             "diverged": self.diverged_at,
+            "untrained": self.untrained,
         }
 
     def load(self, state: State) -> None:
         self.learner.load(state["learner"])
         self.tally.load(state["tally"])
         self.epochs, self.seconds, self.steps = state["epochs"], state["seconds"], state["steps"]
-        self.diverged_at = state["diverged"]
+        self.diverged_at, self.untrained = state["diverged"], state["untrained"]
 
 
 def _ranges(student: torch.nn.Module) -> dict[str, list[float]]:

@@ -30,6 +30,11 @@ class Synced:
     left: int = 0
     problems: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        left = f", {self.left} left to another process" if self.left else ""
+        counts = f"{self.added} runs added, {self.updated} updated, {self.unchanged} unchanged{left}"
+        return "\n".join([counts, *self.problems])
+
 
 def sync(results: Path, uri: str | None = None) -> Synced:
     """Make MLflow show every record under a results folder; runs that no record here belongs to stay as they are.

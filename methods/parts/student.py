@@ -29,21 +29,24 @@ class QuantizedStudent(Learner):
             rule = "published" if setup.schedule.published else "corrected"
         self.model = quantize(setup.model("init"), setup.cell.bits, rule)
         self.rate = setup.options.student_rate
-        rates = {"lr": self.rate, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4}
-        self.sgd = torch.optim.SGD(self.model.parameters(), **rates)
+        self.sgd = torch.optim.SGD(
+            self.model.parameters(), lr=self.rate, momentum=0.9, nesterov=True, weight_decay=1e-4
+        )
 
     @abstractmethod
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        """The student's losses on a batch by name; their sum is descended."""
+        """The student's losses on a batch by name; their sum is descended.
+
+        Networks run under `self.autocast()`; losses are taken of float32 logits, outside of it.
+        """
 
     def learn(self, step: Step, batch: Batch) -> Mapping[str, Tensor]:
         if step.phase == WARMUP:
-            with torch.no_grad(), self.autocast(), tracking(self.model):
+            with torch.no_grad(), tracking(self.model):
                 return self.losses(batch)
         for group in self.sgd.param_groups:
             group["lr"] = self.rate * self.schedule.decay(step.epoch)
-        with self.autocast():
-            losses = self.losses(batch)
+        losses = self.losses(batch)
         self.sgd.zero_grad()
         torch.stack(list(losses.values())).sum().backward()
         self.sgd.step()
