@@ -28,7 +28,9 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        raise ResultsUnwritable(f"cannot write {path}: {error.strerror or error}; free space or choose another folder") from error
+        raise ResultsUnwritable(
+            f"cannot write {path}: {error.strerror or error}; free space or choose another folder"
+        ) from error
     finally:
         with contextlib.suppress(OSError):  # on a read-only file system there is nothing to remove
             part.unlink(missing_ok=True)
@@ -42,6 +44,17 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as UTF-8, whole or not at all."""
     write_bytes(path, text.encode())
+
+
+def ensure_writable(results: Path) -> None:
+    """Find out before anything runs whether a results folder can be written.
+
+    Raises:
+        ResultsUnwritable: if it cannot.
+    """
+    probe = results / ".work" / "writable"
+    write_text(probe, "")
+    probe.unlink()
 
 
 def canonical_json(value: Any) -> str:

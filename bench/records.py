@@ -29,8 +29,8 @@ class Record:
         spec: the cell, plain. method: its composed version, title and the digest of the code that ran.
         data: fingerprint, number of test images, and whether it is a stand-in.
         result: deterministic outcome with its digest: top1 and top5 (shares in [0, 1]), epochs (accuracies and mean
-            losses), correct and correct_untrained (base64 of packed bits, one a test image in canonical order, after the
-            last epoch and before the first update), weights (sha256), census, unquantized, ranges.
+            losses), correct and correct_untrained (base64 of packed bits, one a test image in canonical order, after
+            the last epoch and before the first update), weights (sha256), census, unquantized, ranges.
         run: what another run may do differently: times (UTC, seconds), peak bytes, host, versions.
     """
 

@@ -29,7 +29,9 @@ def get(name: str) -> Method:
         UnknownName: with the nearest names.
         MethodInvalid: if two places offer the name, or what is there is not a method of that name.
     """
-    places = ([f"methods.{name}:METHOD"] if name in _own() else []) + [point.value for point in _foreign().get(name, [])]
+    places = ([f"methods.{name}:METHOD"] if name in _own() else []) + [
+        point.value for point in _foreign().get(name, [])
+    ]
     if not places:
         raise UnknownName(unknown("method", name, names()))
     if len(places) > 1:

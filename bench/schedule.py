@@ -74,11 +74,13 @@ class Schedule:
         return self if self.steps is not None else replace(self, steps=max(1, images // self.batch))
 
     def named(self, name: str) -> Schedule:
-        """The `paper`, `quick` or `smoke` form of this published schedule.
+        """The `paper`, `quick` or `smoke` form of this published schedule, or `N-epochs` of it.
 
         Raises:
             UnknownName: for another name.
         """
+        if match := re.fullmatch(r"(\d+)-epochs", name):
+            return self._shortened(max(int(match[1]), len(self.phases)))
         names.check("schedule", name, NAMES)
         if name == "paper":
             return self

@@ -68,7 +68,9 @@ def read(path: Path) -> Suite:
     try:
         plain = tomllib.loads(path.read_text())
     except FileNotFoundError as error:
-        near = sorted(str(p) for p in path.parent.glob("*.toml")) or sorted(str(p) for p in Path("suites").glob("*.toml"))
+        near = sorted(str(p) for p in path.parent.glob("*.toml")) or sorted(
+            str(p) for p in Path("suites").glob("*.toml")
+        )
         raise SuiteInvalid(f"there is no suite file {path}; {unknown('suite', str(path), near)}") from error
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SuiteInvalid(f"{path}: {error}") from error

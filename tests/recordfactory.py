@@ -22,8 +22,10 @@ def make_record(*, epochs: int = 2, **overrides: Any) -> Record:
     """
     status = overrides.get("status", "ok")
     spec = merged(default_spec(), overrides.pop("spec", {}))
-    method = merged({"version": f"{spec['method']}-1", "title": spec["method"].upper(), "code": "c" * 64},
-                    overrides.pop("method", {}))
+    method = merged(
+        {"version": f"{spec['method']}-1", "title": spec["method"].upper(), "code": "c" * 64},
+        overrides.pop("method", {}),
+    )
     result = merged(default_result(epochs) if status == "ok" else {}, overrides.pop("result", {}))
     plain = {
         "id": identity(Cell.of(spec), method["version"], FINGERPRINT),
@@ -49,26 +51,55 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 def default_spec() -> dict[str, Any]:
     """The plain form of one cell."""
-    return {"dataset": "cifar10", "model": "resnet20", "method": "gdfq", "options": {"temperature": 20.0},
-            "bits": {"w": 4, "a": 4}, "schedule": "quick", "precision": "fp32", "seed": 0,
-            "init": "a" * 64, "tutor": "b" * 64}
+    return {
+        "dataset": "cifar10",
+        "model": "resnet20",
+        "method": "gdfq",
+        "options": {"temperature": 20.0},
+        "bits": {"w": 4, "a": 4},
+        "schedule": "quick",
+        "precision": "fp32",
+        "seed": 0,
+        "init": "a" * 64,
+        "tutor": "b" * 64,
+    }
 
 
 def default_result(epochs: int) -> dict[str, Any]:
     """A result with curves of so many epochs, of which 56 of 64 test images are correct at the end."""
-    curve = [{"epoch": epoch, "phase": "train", "top1": 0.5 + 0.375 * (epoch + 1) / epochs, "top5": 0.9,
-              "losses": {"draw/cross_entropy": 1 / (epoch + 1), "learn/total": 2 / (epoch + 1)}}
-             for epoch in range(epochs)]
-    return {"top1": {"last": 0.875, "best": 0.875, "best_epoch": max(epochs - 1, 0), "untrained": 0.25, "init": 0.92},
-            "top5": {"last": 0.99, "best": 0.99, "init": 0.998}, "epochs": curve,
-            "correct": base64.b64encode(bytes([255] * 7 + [0])).decode(), "weights": "d" * 64,
-            "census": {"groups": 3, "most_codes": {"weights": 16, "activations": 16}},
-            "unquantized": ["input of output"], "ranges": {"features.init_block.activ": [0.0, 4.1]}, "steps": 40}
+    curve = [
+        {
+            "epoch": epoch,
+            "phase": "train",
+            "top1": 0.5 + 0.375 * (epoch + 1) / epochs,
+            "top5": 0.9,
+            "losses": {"draw/cross_entropy": 1 / (epoch + 1), "learn/total": 2 / (epoch + 1)},
+        }
+        for epoch in range(epochs)
+    ]
+    return {
+        "top1": {"last": 0.875, "best": 0.875, "best_epoch": max(epochs - 1, 0), "untrained": 0.25, "init": 0.92},
+        "top5": {"last": 0.99, "best": 0.99, "init": 0.998},
+        "epochs": curve,
+        "correct": base64.b64encode(bytes([255] * 7 + [0])).decode(),
+        "weights": "d" * 64,
+        "census": {"groups": 3, "most_codes": {"weights": 16, "activations": 16}},
+        "unquantized": ["input of output"],
+        "ranges": {"features.init_block.activ": [0.0, 4.1]},
+        "steps": 40,
+    }
 
 
 def default_run() -> dict[str, Any]:
     """What another run of the cell may do differently."""
-    return {"started": "2026-11-21T02:00:00Z", "ended": "2026-11-21T02:30:00Z", "sweep": "2026-11-21T01:59:00Z",
-            "seconds": {"draw": 1000.0, "learn": 500.0, "evaluate": 60.0, "other": 3.0}, "shared": 3, "resumed": 0,
-            "peak_bytes": {"rss": 1_500_000_000}, "command": "python -m bench run suites/cifar10.toml",
-            "environment": {"python": "3.11.7", "torch": "2.15.0", "device": "cpu", "threads": 2}}
+    return {
+        "started": "2026-11-21T02:00:00Z",
+        "ended": "2026-11-21T02:30:00Z",
+        "sweep": "2026-11-21T01:59:00Z",
+        "seconds": {"draw": 1000.0, "learn": 500.0, "evaluate": 60.0, "other": 3.0},
+        "shared": 3,
+        "resumed": 0,
+        "peak_bytes": {"rss": 1_500_000_000},
+        "command": "python -m bench run suites/cifar10.toml",
+        "environment": {"python": "3.11.7", "torch": "2.15.0", "device": "cpu", "threads": 2},
+    }

@@ -97,7 +97,7 @@ def test_absent_cifar_names_every_way_to_supply_it_in_two_lines(tmp_path: Path) 
 
 
 def test_half_a_data_set_names_the_missing_file(tmp_path: Path) -> None:
-    train, test = write_pair(tmp_path, "flowers")
+    train, _ = write_pair(tmp_path, "flowers")
     train.unlink()
     assert len(load_split("flowers", tmp_path, "test")) == COUNTS["test"]
     with pytest.raises(DataMissing, match="flowers_train.npz is missing"):
@@ -160,7 +160,7 @@ def test_cifar_is_the_same_from_torchvision_files_and_from_npz(small_cifar: Smal
 
 
 def test_loading_one_split_opens_no_file_of_the_other(small_cifar: SmallCifar, tmp_path: Path) -> None:
-    train, test = write_pair(tmp_path, "flowers")
+    _, test = write_pair(tmp_path, "flowers")
     describe("flowers", tmp_path)
     with opened() as files:
         load_split("flowers", tmp_path, "test")

@@ -101,7 +101,9 @@ def test_a_restored_model_passes_the_census() -> None:
 
 
 @pytest.mark.parametrize("bits", WIDTHS)
-@pytest.mark.parametrize("values", [[0.6, 0.6, 0.6], [0.5, 0.5005, 0.501], [-2.0, -1.9999, -2.0], [0.6, 0.60000006, 0.60000012]])
+@pytest.mark.parametrize(
+    "values", [[0.6, 0.6, 0.6], [0.5, 0.5005, 0.501], [-2.0, -1.9999, -2.0], [0.6, 0.60000006, 0.60000012]]
+)
 def test_channels_far_from_zero_for_their_span_come_back_exactly(bits: int, values: list[float]) -> None:
     def model() -> nn.Sequential:
         return nn.Sequential(QuantizedConv2d.of(nn.Conv2d(3, 2, 1, bias=False), bits)).eval()

@@ -95,7 +95,8 @@ def test_an_epoch_sees_every_image_once_but_for_a_partial_batch_and_then_shuffle
 
 def test_more_steps_than_images_start_another_pass() -> None:
     told = setup(Pretrain(), "32", batch=8, steps=5, training=lambda: (IMAGES, LABELS))
-    batches = [LabelledImages.draw(source, step, nn.Identity()) for source in [LabelledImages(told)] for step in told.schedule.walk()]
+    source = LabelledImages(told)
+    batches = [source.draw(step, nn.Identity()) for step in told.schedule.walk()]
     assert [len(batch.labels) for batch in batches] == [8] * 5
 
 

@@ -191,7 +191,7 @@ def test_ranges_move_only_while_tracked_and_before_the_same_batch_is_quantized()
 
 def test_tracking_ends_when_the_context_fails() -> None:
     model = student()
-    with pytest.raises(ValueError), tracking(model):  # noqa: PT011
+    with pytest.raises(ValueError), tracking(model):
         model(torch.zeros(1, 3, 32, 32).fill_(float("nan")))
         raise ValueError
     assert not any(m.tracking for m in model.modules() if isinstance(m, QuantizedActivation))
@@ -222,6 +222,6 @@ def test_every_width_has_at_most_its_number_of_levels_in_each_channel_and_tensor
             most = max(len(channel.unique()) for channel in layer.quantized_weight().flatten(1))
             assert most <= 2**bits
         outputs: list[Tensor] = []
-        model.features.init_block.activ.register_forward_hook(lambda m, given, out: outputs.append(out))
+        model.features.init_block.activ.register_forward_hook(lambda m, given, out, seen=outputs: seen.append(out))
         model(images())
         assert len(outputs[0].unique()) <= 2**bits

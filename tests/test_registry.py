@@ -10,7 +10,7 @@ import pytest
 from bench import registry
 from bench.errors import MethodInvalid, UnknownName
 
-ADAPTER = '''
+ADAPTER = """
 from bench.method import Card, Method
 from bench.schedule import Phase, Schedule
 
@@ -23,7 +23,7 @@ class Mine(Method):
 
     def learner(self, setup):
         return None
-'''
+"""
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch, point: str, card: str) -> None:

@@ -97,7 +97,7 @@ def test_hash_seed_locale_and_time_zone_do_not_matter(tmp_path: Path, environmen
 def test_order_of_keys_in_a_record_does_not_matter(tmp_path: Path) -> None:
     (path,) = store(tmp_path, [record(CELL.but(options={"a": 1, "b": 2}))])
     before = texts_of(tmp_path)
-    turned = {key: value for key, value in reversed(list(json.loads(path.read_text()).items()))}
+    turned = dict(reversed(list(json.loads(path.read_text()).items())))
     turned["spec"]["options"] = {"b": 2, "a": 1}
     path.write_text(json.dumps(turned))
     assert texts_of(tmp_path) == before

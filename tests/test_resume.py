@@ -86,7 +86,7 @@ def test_killing_the_parent_leaves_no_runner_behind(tmp_path: Path) -> None:
     runners = psutil.Process(process.pid).children()
     assert runners
     process.kill()
-    gone, alive = psutil.wait_procs(runners, timeout=30)
+    _, alive = psutil.wait_procs(runners, timeout=30)
     assert not alive
 
 

@@ -153,8 +153,17 @@ def test_a_record_becomes_a_run(results: Path, client: Any) -> None:
     assert run.data.tags["bench.provenance"] == "measured"
     assert run.data.tags["bench.complete"] == "true"
     assert run.data.params == {
-        "method": "gdfq", "dataset": "cifar10", "model": "resnet20", "w_bits": "4", "a_bits": "4", "schedule": "quick",
-        "precision": "fp32", "seed": "0", "init": "a" * 64, "tutor": "b" * 64, "option_temperature": "20.0",
+        "method": "gdfq",
+        "dataset": "cifar10",
+        "model": "resnet20",
+        "w_bits": "4",
+        "a_bits": "4",
+        "schedule": "quick",
+        "precision": "fp32",
+        "seed": "0",
+        "init": "a" * 64,
+        "tutor": "b" * 64,
+        "option_temperature": "20.0",
         "option_on": "true",
     }
 
@@ -166,12 +175,22 @@ def test_numbers_curves_and_files_arrive_as_they_are(results: Path, client: Any)
     sync(results)
 
     run = only(cells(client))
-    expected = {"accuracy/top1_last": 0.875, "accuracy/top1_best": 0.875, "accuracy/top1_untrained": 0.25,
-                "accuracy/top1_init": 0.92, "accuracy/top5_last": 0.99, "memory/peak_rss_bytes": 1.5e9,
-                "cost/seconds_draw": 1000.0, "cost/seconds_learn": 500.0, "cost/shared": 3.0}
+    expected = {
+        "accuracy/top1_last": 0.875,
+        "accuracy/top1_best": 0.875,
+        "accuracy/top1_untrained": 0.25,
+        "accuracy/top1_init": 0.92,
+        "accuracy/top5_last": 0.99,
+        "memory/peak_rss_bytes": 1.5e9,
+        "cost/seconds_draw": 1000.0,
+        "cost/seconds_learn": 500.0,
+        "cost/shared": 3.0,
+    }
     assert expected.items() <= run.data.metrics.items()
-    for key, values in {"accuracy/top1": [each["top1"] for each in record.result["epochs"]],
-                        "loss/draw/cross_entropy": [1 / (epoch + 1) for epoch in range(1500)]}.items():
+    for key, values in {
+        "accuracy/top1": [each["top1"] for each in record.result["epochs"]],
+        "loss/draw/cross_entropy": [1 / (epoch + 1) for epoch in range(1500)],
+    }.items():
         history = client.get_metric_history(run.info.run_id, key)
         assert sorted((point.step, point.value) for point in history) == list(enumerate(values))
 
@@ -188,8 +207,14 @@ def test_each_status_has_one_of_mlflows(results: Path, client: Any) -> None:
         records.write(results, make_record(status=status, spec={"seed": seed}))
     sync(results)
     shown = {run.data.tags["bench.status"]: run.info.status for run in cells(client)}
-    assert shown == {"ok": "FINISHED", "failed": "FAILED", "oom": "FAILED", "timeout": "FAILED", "diverged": "FAILED",
-                     "skipped": "KILLED"}
+    assert shown == {
+        "ok": "FINISHED",
+        "failed": "FAILED",
+        "oom": "FAILED",
+        "timeout": "FAILED",
+        "diverged": "FAILED",
+        "skipped": "KILLED",
+    }
     reasons = {run.data.tags["bench.status"]: run.data.tags.get("bench.reason") for run in cells(client)}
     assert reasons["ok"] is None
     assert reasons["oom"] == "made oom by a test"
@@ -329,13 +354,16 @@ def test_runs_of_others_stay(results: Path, client: Any) -> None:
     assert len(cells(client)) == 2
 
 
-@pytest.mark.parametrize(("overrides", "complaint"), [
-    ({"spec": {"options": {"x" * 300: 1}}}, "MLflow refuses it"),
-    ({"run": {"weights_file": "../../etc/passwd"}}, "not inside the results folder"),
-    ({"run": {"weights_file": "/etc/passwd"}}, "not inside the results folder"),
-    ({"run": {"started": "yesterday"}}, "cannot be shown in MLflow"),
-    ({"result": {"epochs": [{"top1": 0.5}]}}, "cannot be shown in MLflow"),
-])
+@pytest.mark.parametrize(
+    ("overrides", "complaint"),
+    [
+        ({"spec": {"options": {"x" * 300: 1}}}, "MLflow refuses it"),
+        ({"run": {"weights_file": "../../etc/passwd"}}, "not inside the results folder"),
+        ({"run": {"weights_file": "/etc/passwd"}}, "not inside the results folder"),
+        ({"run": {"started": "yesterday"}}, "cannot be shown in MLflow"),
+        ({"result": {"epochs": [{"top1": 0.5}]}}, "cannot be shown in MLflow"),
+    ],
+)
 def test_a_record_that_cannot_be_shown_is_a_problem_of_its_own(
     results: Path, client: Any, overrides: dict[str, Any], complaint: str
 ) -> None:
@@ -369,10 +397,13 @@ def test_names_that_mlflow_forbids_are_replaced() -> None:
     assert keys == ["loss/kl_20_", "loss/a/b"]
 
 
-@pytest.mark.parametrize("times", [
-    ("2026-11-21T02:00:00Z", "2026-11-21T03:00:00+01:00"),
-    ("2026-11-21T02:00:00", "2026-11-21T02:00:00.000+00:00"),
-])
+@pytest.mark.parametrize(
+    "times",
+    [
+        ("2026-11-21T02:00:00Z", "2026-11-21T03:00:00+01:00"),
+        ("2026-11-21T02:00:00", "2026-11-21T02:00:00.000+00:00"),
+    ],
+)
 def test_times_are_utc(times: tuple[str, str]) -> None:
     shown = view(make_record(run={"started": times[0], "ended": times[1]}))
     assert shown.start == shown.end == 1795226400000
@@ -405,8 +436,10 @@ def test_a_server_that_is_not_there_is_one_clear_line_soon(
     with socket.create_server(("127.0.0.1", 0)) as server:
         closed = server.getsockname()[1]
     monkeypatch.setitem(connection.IMPATIENT, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    for uri, reason in ((f"http://me:secret@127.0.0.1:{closed}", "Connection refused"),
-                        (f"http://127.0.0.1:{silent}", "timed out")):
+    for uri, reason in (
+        (f"http://me:secret@127.0.0.1:{closed}", "Connection refused"),
+        (f"http://127.0.0.1:{silent}", "timed out"),
+    ):
         begin = time.monotonic()
         with pytest.raises(TrackingUnavailable, match=reason) as caught:
             sync(results, uri)
@@ -439,13 +472,16 @@ def test_syncing_says_nothing_and_sends_no_telemetry(results: Path) -> None:
     write(results)
     with socket.create_server(("127.0.0.1", 0)) as server:
         closed = server.getsockname()[1]
-    code = SYNC % SPY + f"""
+    code = (
+        SYNC % SPY
+        + f"""
 from bench.errors import TrackingUnavailable
 try:
     sync(results, "http://127.0.0.1:{closed}")
 except TrackingUnavailable as error:
     print("unavailable", *seen)
 """
+    )
     ours = ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
     environment = {key: value for key, value in os.environ.items() if key not in ours}
     command = [sys.executable, "-c", code, str(results)]

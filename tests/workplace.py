@@ -26,7 +26,7 @@ class Workplace:
     suite: Path
 
     def command(self, *arguments: str) -> list[str]:
-        places = ["--results", str(self.results)]
+        places = ["--results", str(self.results)] if arguments[0] != "prepare" else []
         if arguments[0] not in ("table", "sync"):
             places += ["--data-root", str(self.data)]
         if arguments[0] in ("run", "pretrain"):
@@ -36,7 +36,12 @@ class Workplace:
     def bench(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a verb to its end."""
         return subprocess.run(
-            self.command(*arguments), cwd=ROOT, env=_environment(environment), capture_output=True, text=True, check=False
+            self.command(*arguments),
+            cwd=ROOT,
+            env=_environment(environment),
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:

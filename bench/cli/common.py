@@ -21,9 +21,13 @@ def add_data_root(parser: argparse.ArgumentParser) -> None:
 
 
 def add_machine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to run (default: auto)")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to run (default: auto)"
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads of a cell (default: all)")
-    parser.add_argument("--schedule", choices=NAMES, help="published schedule, 1/25 of its epochs, or 2 epochs of 20 steps")
+    parser.add_argument(
+        "--schedule", choices=NAMES, help="published schedule, 1/25 of its epochs, or 2 epochs of 20 steps"
+    )
     parser.add_argument("--precision", choices=PRECISIONS, help="arithmetic of training (evaluation is always fp32)")
 
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from bench.cli.common import add_data_root, add_machine, add_results, place
+from bench.files import ensure_writable
 from bench.spec import FULL
 from bench.suite import Point, Suite
 
@@ -29,8 +30,10 @@ def run(parsed: argparse.Namespace) -> int:
     point = Point(parsed.dataset, parsed.model, "pretrain", FULL, schedule, parsed.precision or "bf16", parsed.seed)
     axes = {axis: [value] for axis, value in vars(point).items() if axis != "options"}
     where, suite = place(parsed), Suite("pretrain", axes)
+    ensure_writable(where.results)
     if code := local.run(make(suite, Wish(), where), " ".join(["python -m bench", *sys.argv[1:]])):
         return code
     card = publish(make(suite, Wish(), where).cells[0], where)
-    print(f"{card.model} for {card.dataset}: top-1 {card.top1:.2%} after the last epoch, kept in {where.results / 'teachers'}")
+    kept = where.results / "teachers"
+    print(f"{card.model} for {card.dataset}: top-1 {card.top1:.2%} after the last epoch, kept in {kept}")
     return 0

@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.cli.common import add_data_root, add_machine, add_results, place
 from bench.data import data_root, describe
 from bench.errors import DataMissing, TrackingUnavailable
+from bench.files import ensure_writable
 from bench.spec import Bits
 from bench.suite import Suite, read
+
+if TYPE_CHECKING:
+    from bench.sweep.plan import Planned
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -42,13 +48,13 @@ def run(parsed: argparse.Namespace) -> int:
     print(show(plan, rates(records.load(where.results), where.device)), flush=True)
     if parsed.dry_run:
         return 0
-    _writable(where.results)
+    ensure_writable(where.results)
     if code := local.run(plan, _command()):
         return code
     return _finish(make(suite, wish, where).cells, parsed)
 
 
-def _finish(cells: list, parsed: argparse.Namespace) -> int:
+def _finish(cells: Sequence[Planned], parsed: argparse.Namespace) -> int:
     from bench.report import table
 
     if not parsed.no_sync:
@@ -81,7 +87,10 @@ def _with_data(suite: Suite, parsed: argparse.Namespace) -> Suite:
 def _standing_in(suite: Suite, stand_in: str, missing: DataMissing) -> Suite:
     if os.environ.get("REQUIRE_DATA", "") not in ("", "0"):
         raise missing
-    print(f"{missing}\nGoing on with {stand_in}, a procedural STAND-IN: its numbers say nothing of CIFAR.", file=sys.stderr)
+    print(
+        f"{missing}\nGoing on with {stand_in}, a procedural STAND-IN: its numbers say nothing of CIFAR.\n",
+        file=sys.stderr,
+    )
     return Suite(f"{suite.name}-stand-in", {**suite.axes, "dataset": [stand_in]}, suite.overrides)
 
 
@@ -92,19 +101,6 @@ def _sync(results: Path) -> None:
         print(f"MLflow: {sync(results)}")
     except TrackingUnavailable as error:
         print(f"MLflow: {error}", file=sys.stderr)
-
-
-def _writable(results: Path) -> None:
-    """Find out before anything runs whether results can be written.
-
-    Raises:
-        ResultsUnwritable: if they cannot.
-    """
-    from bench.files import write_text
-
-    probe = results / ".work" / "writable"
-    write_text(probe, "")
-    probe.unlink()
 
 
 def _bits(text: str) -> tuple[Bits, ...]:

@@ -21,7 +21,11 @@ def run(parsed: argparse.Namespace) -> int:
     from bench import records
     from bench.sweep.plan import Wish, make
 
-    plan = make(read(parsed.suite), Wish(seeds=parsed.seeds, schedule=parsed.schedule, precision=parsed.precision), place(parsed))
+    plan = make(
+        read(parsed.suite),
+        Wish(seeds=parsed.seeds, schedule=parsed.schedule, precision=parsed.precision),
+        place(parsed),
+    )
     for planned in plan.cells:
         reason = "" if planned.status in ("left", "ok") else f": {records.read(planned.path).reason}"
         print(f"{planned.status:9} {planned.cell.dataset} {planned.cell.label} {planned.id[:16]}{reason}")

@@ -53,7 +53,8 @@ def run(job: Job) -> list[Path]:
     except Exception as error:
         if len(job.cells) > 1:
             raise  # the sweep runs the cells one by one, so that one cell's fault costs no other
-        return [leave(job, _failure(job, error, began))]
+        dataset = describe(job.cells[0].dataset, job.data_root)
+        return [leave(job, dataset, _failure(job, error, began))]
 
 
 def _failure(job: Job, error: Exception, began: datetime) -> Outcome:
@@ -136,7 +137,9 @@ class Group:
             found = track.epochs[-1]
             bits = track.setup.cell.bits
             name = "" if bits.full else f"{bits} "
-            progress.say(f"epoch {step.epoch + 1}/{self.schedule.epochs} {name}top-1 {found['top1']:.2%} ({step.phase})")
+            progress.say(
+                f"epoch {step.epoch + 1}/{self.schedule.epochs} {name}top-1 {found['top1']:.2%} ({step.phase})"
+            )
 
     def _save(self, step: Step) -> None:
         """Write the checkpoint, and stop here if that was asked for."""
@@ -174,7 +177,7 @@ class Group:
             outcome.student = track.learner.student()
             if violations := outcome.result.get("census", {}).get("violations"):
                 outcome.status, outcome.reason = "failed", f"census: {'; '.join(violations[:3])}"
-        return leave(self.job, outcome)
+        return leave(self.job, self.dataset, outcome)
 
     def _guarded(self) -> AbstractContextManager[object]:
         """The watch over training files, for methods that must not see them."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from bench.data import describe
+from bench.data import Dataset
 from bench.measure.environment import environment, peak_resident_bytes, platform
 from bench.method import options_of, version_of
 from bench.models import weights
@@ -36,11 +36,10 @@ class Outcome:
     student: nn.Module | None = None
 
 
-def leave(job: Job, outcome: Outcome) -> Path:
+def leave(job: Job, dataset: Dataset, outcome: Outcome) -> Path:
     """Write weights, then the record; returns the record's path."""
     where = platform(job.device, job.threads)
     weights_file = _leave_weights(job, outcome, where)
-    dataset = describe(outcome.cell.dataset, job.data_root)
     record = Record(
         id=outcome.id,
         platform=where,

@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 
 from bench import records
+from bench.data import describe
 from bench.errors import RecordInvalid
 from bench.runner.job import Job
 from bench.sweep.plan import Plan, Planned
@@ -45,8 +46,9 @@ def _alone(job: Job, planned: Planned, code: int | None) -> int:
     if code not in (INTERRUPTED, UNUSABLE) and not _recorded(planned, job.sweep):
         from bench.runner.outcome import Outcome, leave
 
+        dataset = describe(planned.cell.dataset, job.data_root)
         reason = f"the process ended with signal {-code}" if code < 0 else f"the process ended with exit code {code}"
-        leave(job, Outcome(planned.cell, planned.id, "failed", reason, began=datetime.now(UTC)))
+        leave(job, dataset, Outcome(planned.cell, planned.id, "failed", reason, began=datetime.now(UTC)))
     return code
 
 

@@ -36,4 +36,3 @@ def _estimate(left: list[Planned], found: Mapping[tuple[str, str], float]) -> st
     seconds = sum(found[p.cell.method, p.cell.precision] * p.schedule.total for p in left)
     span = f"{seconds / 60:.0f} minutes" if seconds > 90 else f"{seconds:.0f} seconds"
     return f"{span}, from the best rate measured on this kind of device"
-

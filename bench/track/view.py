@@ -15,8 +15,14 @@ from bench.records import Record
 PREFIX = "lowbit/"
 """Of every experiment's name."""
 
-STATUS = {"ok": "FINISHED", "skipped": "KILLED", "failed": "FAILED", "oom": "FAILED", "timeout": "FAILED",
-          "diverged": "FAILED"}
+STATUS = {
+    "ok": "FINISHED",
+    "skipped": "KILLED",
+    "failed": "FAILED",
+    "oom": "FAILED",
+    "timeout": "FAILED",
+    "diverged": "FAILED",
+}
 """MLflow's status of each of ours: KILLED for a cell that was declined and never ran; `bench.status` tells all six."""
 
 CELL, PLATFORM, RECORD, SWEEP = "bench.cell_id", "bench.platform", "bench.record", "bench.sweep"
@@ -63,8 +69,11 @@ class View:
     @property
     def files(self) -> dict[str, str]:
         """Artifacts by file name; `record.json` is the record's file byte for byte."""
-        plain = {"record": vars(self.record), "config": self.record.spec,
-                 "environment": self.record.run.get("environment", {})}
+        plain = {
+            "record": vars(self.record),
+            "config": self.record.spec,
+            "environment": self.record.run.get("environment", {}),
+        }
         return {f"{name}.json": pretty_json(value) for name, value in plain.items()}
 
     @property
@@ -97,8 +106,15 @@ def view(record: Record) -> View:
 
 def _tags(record: Record) -> dict[str, str]:
     reason = {"bench.reason": record.reason[:5000]} if record.reason else {}
-    return {CELL: record.id, PLATFORM: record.platform, RECORD: digest(vars(record)), "bench.status": record.status,
-            "bench.provenance": record.provenance, "bench.method_version": str(record.method["version"]), **reason}
+    return {
+        CELL: record.id,
+        PLATFORM: record.platform,
+        RECORD: digest(vars(record)),
+        "bench.status": record.status,
+        "bench.provenance": record.provenance,
+        "bench.method_version": str(record.method["version"]),
+        **reason,
+    }
 
 
 def _params(record: Record) -> dict[str, str]:
