@@ -125,6 +125,15 @@ def wait_for(path: Path, seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
+def wait_for_content(path: Path) -> None:
+    """Until something was committed to a database file, which is long before its migration is done."""
+    wait_for(path)
+    deadline = time.monotonic() + 60
+    while path.stat().st_size == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_neither_importing_nor_having_nothing_to_show_imports_mlflow(tmp_path: Path) -> None:
     code = SYNC % "" + "\nassert not {'mlflow', 'pandas', 'torch'} & sys.modules.keys()\n"
     (tmp_path / "records").mkdir()
@@ -524,8 +533,7 @@ def test_a_database_whose_migration_was_killed_is_built_anew(results: Path) -> N
     (results / "mlflow.db").unlink()
     write(results)
     process = spawn(results)
-    wait_for(results / ".mlflow.db.part")
-    time.sleep(0.7)
+    wait_for_content(results / ".mlflow.db.part")
     process.kill()
     process.communicate()
     assert not (results / "mlflow.db").exists()
