@@ -47,6 +47,15 @@ def test_smoke_gdfq_is_two_epochs_of_20_steps_without_decay() -> None:
     assert [smoke.decay(epoch) for epoch in range(2)] == [1, 1]
 
 
+@pytest.mark.parametrize(
+    ("name", "expected", "milestones"), [("40-epochs", [1, 39], (10, 20, 30)), ("1-epochs", [1, 1], (2, 2, 2))]
+)
+def test_any_number_of_epochs_can_be_named(name: str, expected: list[int], milestones: tuple[int, ...]) -> None:
+    shortened = GDFQ.card.schedule.named(name)
+    assert (epochs(shortened), shortened.milestones) == (expected, milestones)
+    assert (shortened.steps, shortened.published) == (200, False)
+
+
 def test_the_published_form_is_the_schedule_itself() -> None:
     assert GDFQ.card.schedule.named("paper") is GDFQ.card.schedule
 
