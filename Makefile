@@ -43,7 +43,7 @@ help:
 	$(info $(HELP))@:
 
 bench-cifar10 bench-cifar100: bench-%: $(READY)
-	$(IN_VENV) -m bench run suites/$*.toml --stand-in $(subst cifar,shapes,$*) $(RUN_FLAGS)
+	$(IN_VENV) -m bench run suites/$*.toml --stand-in $(subst cifar,shapes,$*) --pretrain $(RUN_FLAGS)
 
 table: $(READY)
 	$(IN_VENV) -m bench table $(RESULTS_FLAG)

@@ -113,3 +113,12 @@ def test_run_leaves_record_weights_tables_and_prints_the_table(place: Workplace)
     assert place.bench("table", "--check").returncode == 0
     assert (place.results / "mlflow.db").is_file()
     assert json.loads((place.results / "teachers" / "tiny-resnet20.json").read_text())["sha256"] == record.spec["init"]
+
+
+@pytest.mark.slow
+def test_a_missing_model_is_trained_first_where_that_is_asked_for(tmp_path: Path) -> None:
+    place = make(tmp_path)
+    done = place.bench("run", str(place.suite), "--pretrain", "--no-sync")
+    assert done.returncode == 0, done.stderr
+    assert "there is no full-precision resnet20 for tiny yet: training it first" in done.stdout
+    assert {record.cell.method for record in place.records()} == {"pretrain", "gdfq"}

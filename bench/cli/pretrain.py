@@ -7,8 +7,6 @@ import sys
 
 from bench.cli.common import add_data_root, add_machine, add_results, place
 from bench.files import ensure_writable
-from bench.spec import FULL
-from bench.suite import Point, Suite
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -22,18 +20,15 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    from bench.sweep import local
-    from bench.sweep.plan import Wish, make
-    from bench.sweep.publish import publish
+    from bench.sweep.pretraining import point_of, train
 
     schedule = f"{parsed.epochs}-epochs" if parsed.epochs else parsed.schedule or "paper"
-    point = Point(parsed.dataset, parsed.model, "pretrain", FULL, schedule, parsed.precision or "bf16", parsed.seed)
-    axes = {axis: [value] for axis, value in vars(point).items() if axis != "options"}
-    where, suite = place(parsed), Suite("pretrain", axes)
+    where = place(parsed)
     ensure_writable(where.results)
-    if code := local.run(make(suite, Wish(), where), " ".join(["python -m bench", *sys.argv[1:]])):
-        return code
-    card = publish(make(suite, Wish(), where).cells[0], where)
+    point = point_of(parsed.dataset, parsed.model, schedule, parsed.precision or "bf16", parsed.seed)
+    done = train(point, where, " ".join(["python -m bench", *sys.argv[1:]]))
+    if isinstance(done, int):
+        return done
     kept = where.results / "teachers"
-    print(f"{card.model} for {card.dataset}: top-1 {card.top1:.2%} after the last epoch, kept in {kept}")
+    print(f"{done.model} for {done.dataset}: top-1 {done.top1:.2%} after the last epoch, kept in {kept}")
     return 0

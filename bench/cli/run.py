@@ -17,7 +17,7 @@ from bench.spec import Bits
 from bench.suite import Suite, read
 
 if TYPE_CHECKING:
-    from bench.sweep.plan import Planned
+    from bench.sweep.plan import Place, Planned
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +28,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, help="number of seeds, from 0; those that exist are kept")
     parser.add_argument("--teacher", type=Path, help="weights of the full-precision model, e.g. a file of pytorchcv")
     parser.add_argument("--stand-in", metavar="NAME", help="data set to use where the suite's own cannot be had")
+    parser.add_argument("--pretrain", action="store_true", help="first train full-precision models that are missing")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     parser.add_argument("--no-sync", action="store_true", help="leave MLflow alone; `sync` brings the records in later")
     add_machine(parser)
@@ -44,6 +45,8 @@ def run(parsed: argparse.Namespace) -> int:
     suite = _with_data(read(parsed.suite), parsed)
     wish = Wish(parsed.method, parsed.dataset, parsed.bits, parsed.seeds, parsed.schedule, parsed.precision)
     where = place(parsed)
+    if parsed.pretrain and not parsed.dry_run and (code := _pretrain(suite, where)):
+        return code
     plan = make(suite, wish, where)
     print(show(plan, rates(records.load(where.results), where.device)), flush=True)
     if parsed.dry_run:
@@ -64,6 +67,19 @@ def _finish(cells: Sequence[Planned], parsed: argparse.Namespace) -> int:
     for dataset in dict.fromkeys(planned.cell.dataset for planned in cells):
         print(table.terminal(report, dataset))
     return 0 if all(planned.status == "ok" for planned in cells) else 1
+
+
+def _pretrain(suite: Suite, where: Place) -> int:
+    """Train what is missing; 0, or the exit code of a training that could not go on."""
+    from bench.sweep.pretraining import missing, train
+
+    ensure_writable(where.results)
+    for point in missing(suite, where):
+        print(f"there is no full-precision {point.model} for {point.dataset} yet: training it first", flush=True)
+        done = train(point, where, _command())
+        if isinstance(done, int):
+            return done
+    return 0
 
 
 def _with_data(suite: Suite, parsed: argparse.Namespace) -> Suite:
