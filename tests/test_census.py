@@ -83,6 +83,12 @@ def test_an_activation_with_too_many_levels_is_a_violation() -> None:
     assert found.activation_levels > 2**4
 
 
+@pytest.mark.parametrize(("levels", "violations"), [(4, []), (5, ["0: output has 5 values, more than 2^2"])])
+def test_a_single_activation_level_too_many_is_found(levels: int, violations: list[str]) -> None:
+    activation = FineActivation(nn.ReLU(), 2, "corrected")
+    assert take(nn.Sequential(activation), torch.arange(float(levels))).violations == violations
+
+
 def test_a_weight_with_too_many_levels_is_a_violation() -> None:
     model = student()
     conv = model.features.init_block.conv
