@@ -122,3 +122,12 @@ def test_a_missing_model_is_trained_first_where_that_is_asked_for(tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert "there is no full-precision resnet20 for tiny yet: training it first" in done.stdout
     assert {record.cell.method for record in place.records()} == {"pretrain", "gdfq"}
+
+
+def test_no_model_is_trained_where_a_file_is_given(tmp_path: Path) -> None:
+    place = make(tmp_path)
+    missing = tmp_path / "absent.pth"
+    done = place.bench("run", str(place.suite), "--pretrain", "--teacher", str(missing))
+    assert done.returncode == 2
+    assert "absent.pth" in one_line(done.stderr)
+    assert "training it first" not in done.stdout

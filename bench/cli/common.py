@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from bench.data import data_root
@@ -37,3 +38,8 @@ def place(parsed: argparse.Namespace) -> Place:
 
     teacher = getattr(parsed, "teacher", None)
     return Place(parsed.results, data_root(parsed.data_root), device(parsed.device), parsed.threads, teacher)
+
+
+def command() -> str:
+    """The command line as it was given, for records."""
+    return " ".join(["python -m bench", *sys.argv[1:]])

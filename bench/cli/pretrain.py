@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from bench.cli.common import add_data_root, add_machine, add_results, place
+from bench.cli.common import add_data_root, add_machine, add_results, command, place
 from bench.files import ensure_writable
 
 
@@ -26,7 +25,7 @@ def run(parsed: argparse.Namespace) -> int:
     where = place(parsed)
     ensure_writable(where.results)
     point = point_of(parsed.dataset, parsed.model, schedule, parsed.precision or "bf16", parsed.seed)
-    done = train(point, where, " ".join(["python -m bench", *sys.argv[1:]]))
+    done = train(point, where, command())
     if isinstance(done, int):
         return done
     kept = where.results / "teachers"

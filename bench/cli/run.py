@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.cli.common import add_data_root, add_machine, add_results, place
+from bench.cli.common import add_data_root, add_machine, add_results, command, place
 from bench.data import data_root, describe
 from bench.errors import DataMissing, TrackingUnavailable
 from bench.files import ensure_writable
@@ -45,14 +45,15 @@ def run(parsed: argparse.Namespace) -> int:
     suite = _with_data(read(parsed.suite), parsed)
     wish = Wish(parsed.method, parsed.dataset, parsed.bits, parsed.seeds, parsed.schedule, parsed.precision)
     where = place(parsed)
-    if parsed.pretrain and not parsed.dry_run and (code := _pretrain(suite, where)):
+    wanted = parsed.pretrain and not parsed.teacher and not parsed.dry_run
+    if wanted and (code := _pretrain(suite, where)):
         return code
     plan = make(suite, wish, where)
     print(show(plan, rates(records.load(where.results), where.device)), flush=True)
     if parsed.dry_run:
         return 0
     ensure_writable(where.results)
-    if code := local.run(plan, _command()):
+    if code := local.run(plan, command()):
         return code
     return _finish(make(suite, wish, where).cells, parsed)
 
@@ -76,7 +77,7 @@ def _pretrain(suite: Suite, where: Place) -> int:
     ensure_writable(where.results)
     for point in missing(suite, where):
         print(f"there is no full-precision {point.model} for {point.dataset} yet: training it first", flush=True)
-        done = train(point, where, _command())
+        done = train(point, where, command())
         if isinstance(done, int):
             return done
     return 0
@@ -124,7 +125,3 @@ def _bits(text: str) -> tuple[Bits, ...]:
         return tuple(Bits.parse(part) for part in text.replace(" ", ",").split(",") if part)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _command() -> str:
-    return " ".join(["python -m bench", *sys.argv[1:]])
