@@ -7,17 +7,18 @@ import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor, nn
 
+from bench.artifacts import Artifacts
 from bench.schedule import Schedule, Step
-from bench.spec import Cell
+from bench.spec import ASYMMETRIC, Cell
 
 State = Mapping[str, Any]
-DataAccess = Literal["none", "train"]
+DataAccess = Literal["none", "calibration", "train"]
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,13 @@ class Card:
         version: raised whenever results may change; part of every cell id.
         title: one line for people. citation: authors, title, venue.
         schedule: the published schedule.
-        data: images it may see: `none`, or the labelled `train` split.
+        data: training images it may see: `none`; `calibration`, a few for ranges alone; or the labelled `train` split.
         feedback: whether the source looks at the student; where it does not, cells share one source.
         options: frozen dataclass of its options with defaults.
         quantizes: false for producers of full-precision models.
+        tutor: network that the student learns from, by registered name; empty where that is the init itself.
+        quantizer: class of quantizer: granularity and symmetry of weights / activations. Rows rank within a class.
+        reading: where the method is no replication, what it reads into its paper; shown wherever its numbers are.
     """
 
     name: str
@@ -44,6 +48,9 @@ class Card:
     feedback: bool = False
     options: type = type(None)
     quantizes: bool = True
+    tutor: str = ""
+    quantizer: str = ASYMMETRIC
+    reading: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,11 +60,13 @@ class Batch:
     Attributes:
         images: (B, 3, H, W), normalised. labels: int64 (B,).
         logits: the tutor's, (B, classes), where the method has a tutor.
+        features: the tutor's maps (B, c, H, W) at the taps that the method compares, in order.
     """
 
     images: Tensor
     labels: Tensor
     logits: Tensor | None = None
+    features: tuple[Tensor, ...] = ()
 
 
 @dataclass
@@ -69,8 +78,9 @@ class Setup:
         classes: number of classes. device: where everything lives.
         model: builds a fresh full-precision network, by role: `init` or `tutor` with its weights, `new` untrained.
         images: gives the training split as uint8 (N, H, W, 3) and labels (N,) on the device; raises
-            DataAccessDenied unless the card declares `train`.
+            DataAccessDenied where the card declares `none`.
         mean, std: input normalisation, (3,) each.
+        artifacts: what is made once and kept for others, such as HAST's images.
     """
 
     cell: Cell
@@ -82,6 +92,7 @@ class Setup:
     images: Callable[[], tuple[Tensor, Tensor]]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    artifacts: Artifacts
 
     def autocast(self) -> torch.autocast:
         """Context of the cell's training arithmetic."""
@@ -133,6 +144,10 @@ class Learner(Half):
     def learn(self, step: Step, batch: Batch) -> Mapping[str, Tensor]:
         """One update; returns losses as scalars on the device, without synchronising with the host."""
 
+    def watched(self) -> Mapping[str, Tensor]:
+        """Further scalars of the last update, on the device; their means are kept for each epoch."""
+        return {}
+
     @abstractmethod
     def student(self) -> nn.Module:
         """The student as it stands, in eval mode; evaluating it changes nothing."""
@@ -142,6 +157,15 @@ class Method(ABC):
     """An adapter: a card and the two halves it builds."""
 
     card: ClassVar[Card]
+
+    def settled(self, options: Any) -> Card:
+        """The card as typed options make it, for methods whose schedule, data or feedback depend on them."""
+        return self.card
+
+    def version(self, options: Any) -> str:
+        """The composed version: its own, then that of every method class it builds on."""
+        cards = [c.__dict__["card"] for c in type(self).__mro__ if "card" in c.__dict__]
+        return "+".join(f"{card.name}-{card.version}" for card in cards)
 
     @abstractmethod
     def source(self, setup: Setup) -> Source:
@@ -156,10 +180,23 @@ class Method(ABC):
         return None
 
 
-def version_of(method: Method) -> str:
-    """The method's composed version: its own, then that of every method class it builds on."""
-    cards = [c.__dict__["card"] for c in type(method).__mro__ if "card" in c.__dict__]
-    return "+".join(f"{card.name}-{card.version}" for card in cards)
+def defaults_of(card: Card) -> dict[str, Any]:
+    """A method's options with their defaults, as plain values."""
+    return {} if card.options is type(None) else asdict(card.options())
+
+
+def settled(method: Method, given: Mapping[str, Any]) -> Card:
+    """The card as plain options make it.
+
+    Raises:
+        OptionInvalid: as `options_of`.
+    """
+    return method.settled(options_of(method.card, given))
+
+
+def version_of(method: Method, given: Mapping[str, Any]) -> str:
+    """The composed version of a method with these plain options."""
+    return method.version(options_of(method.card, given))
 
 
 def options_of(card: Card, given: Mapping[str, Any]) -> Any:

@@ -11,6 +11,8 @@ from bench import RULES
 from bench.files import digest
 
 PRECISIONS = ("fp32", "bf16")
+ASYMMETRIC = "asymmetric per-channel / per-tensor"
+"""Quantizer class of the GDFQ family: granularity and symmetry of weights / activations."""
 FULL_BITS = 32
 
 
@@ -78,6 +80,10 @@ class Cell:
         """Short name for people, e.g. `gdfq-resnet20-w4a4-quick-s0`."""
         bits = "" if self.bits.full else f"-{str(self.bits).lower()}"
         return f"{self.method}-{self.model}{bits}-{self.schedule}-s{self.seed}"
+
+    def changed(self, defaults: Mapping[str, Any]) -> list[str]:
+        """Options that differ from a method's defaults, each as `name=value`, by name."""
+        return [f"{k}={v}" for k, v in sorted(self.options.items()) if k not in defaults or defaults[k] != v]
 
     def plain(self) -> dict[str, Any]:
         """The cell as plain JSON values."""

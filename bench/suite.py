@@ -28,6 +28,14 @@ class Override:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """A method of a suite with options of its own: `{ name = "bag", options = { attention = "none" } }`."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Point:
     """One combination of axis values, with the options that overrides give it."""
 
@@ -43,7 +51,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Suite:
-    """A named set of axes; its points are their product in the order of AXES."""
+    """A named set of axes; its points are their product in the order of AXES. Values of `method` are variants."""
 
     name: str
     axes: Mapping[str, list[Any]]
@@ -52,7 +60,8 @@ class Suite:
     def points(self) -> Iterator[Point]:
         for values in itertools.product(*(self.axes[axis] for axis in AXES)):
             point = dict(zip(AXES, values, strict=True))
-            options: dict[str, Any] = {}
+            variant = point["method"]
+            point["method"], options = variant.name, dict(variant.options)
             for override in self.overrides:
                 if all(str(point[axis]) == str(value) for axis, value in override.where.items()):
                     options |= override.options
@@ -79,6 +88,7 @@ def read(path: Path) -> Suite:
         raise SuiteInvalid("\n".join([f"{path} has {len(mistakes)} mistake(s):", *(f"  {m}" for m in mistakes)]))
     axes = {axis: plain["axes"].get(axis, DEFAULTS.get(axis)) for axis in AXES}
     axes["bits"] = [Bits.parse(text) for text in axes["bits"]]
+    axes["method"] = [Variant(m) if isinstance(m, str) else Variant(**m) for m in axes["method"]]
     overrides = tuple(Override(o["where"], o["options"]) for o in plain.get("override", []))
     return Suite(plain["name"], axes, overrides)
 
@@ -119,9 +129,20 @@ def _problem(axis: str, value: Any) -> str | None:
         return _bits_problem(value)
     if axis == "dataset":  # a data set of one's own is known only by its files; `run` looks for them
         return None if isinstance(value, str) else f"must be text, not {value!r}"
+    if axis == "method" and isinstance(value, dict):
+        return _variant_problem(value)
     known = {"method": registry.names, "model": models}.get(axis)
     choices = known() if known else ((*SCHEDULES, AUTO) if axis == "schedule" else PRECISIONS)
     return None if value in choices else unknown(axis, str(value), choices)
+
+
+def _variant_problem(value: Mapping[str, Any]) -> str | None:
+    """What is wrong with a method that is given as a table."""
+    if unexpected := [key for key in value if key not in ("name", "options")]:
+        return f"{unknown('key', unexpected[0], ('name', 'options'))}; a method is a name, or {{ name, options }}"
+    if not isinstance(value.get("options", {}), dict):
+        return f"options must be a table, not {value['options']!r}"
+    return _problem("method", value.get("name"))
 
 
 def _bits_problem(value: Any) -> str | None:

@@ -9,16 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
-from bench.method import Batch, Card, Method, Setup, Source, State
-from bench.schedule import Phase, Schedule, Step
-from methods.parts.bn_statistics import WatchedTutor
-from methods.parts.generator import LATENT, Generator
+from bench.method import Batch, Card, Method, Setup
+from bench.schedule import Step
+from methods.parts.generated import Drawn, GeneratorSource
 from methods.parts.precision import widened
-from methods.parts.student import WARMUP, QuantizedStudent
+from methods.parts.student import QuantizedStudent, published
 
 
 @dataclass(frozen=True)
@@ -41,53 +39,13 @@ class Options:
     ranges: Literal["auto", "published", "corrected"] = "auto"
 
 
-class GeneratedImages(Source):
-    """The generator and what it learns from the frozen full-precision network (eq. 4-6)."""
+class GeneratedImages(GeneratorSource):
+    """The generator learns from the frozen full-precision network alone (eq. 4-6)."""
 
-    def __init__(self, setup: Setup) -> None:
-        self.setup, self.options = setup, setup.options
-        with setup.seeded("generator"):
-            self.generator = Generator(setup.classes).to(setup.device, memory_format=torch.channels_last)
-        self.tutor = WatchedTutor(setup.model("tutor"))
-        self.adam = torch.optim.Adam(self.generator.parameters(), lr=self.options.generator_rate, betas=(0.5, 0.999))
-        self.random = setup.stream("noise")
-
-    def draw(self, step: Step, student: nn.Module) -> Batch:
-        """Images, and the tutor's logits for them, from before this step's update of the generator."""
-        noise, labels = self._noise()
-        with self.setup.autocast():
-            images = self.generator(noise, labels)
-            logits, statistics = self.tutor(images)
-        logits = widened(logits)
-        plausible = cross_entropy(logits, labels)
-        self._descend(step, plausible + self.options.statistics * statistics)
-        self.last = {"cross_entropy": plausible.detach(), "statistics": statistics.detach()}
-        return Batch(images.detach(), labels, logits.detach())
-
-    def _noise(self) -> tuple[Tensor, Tensor]:
-        batch, device = self.setup.schedule.batch, self.setup.device
-        noise = torch.randn(batch, LATENT, generator=self.random)
-        labels = torch.randint(self.setup.classes, (batch,), generator=self.random)
-        return noise.to(device), labels.to(device)
-
-    def _descend(self, step: Step, loss: Tensor) -> None:
-        for group in self.adam.param_groups:
-            group["lr"] = self.options.generator_rate * self.setup.schedule.decay(step.epoch)
-        self.adam.zero_grad()
-        loss.backward()
-        self.adam.step()
-
-    def losses(self) -> Mapping[str, Tensor]:
-        return self.last
-
-    def state(self) -> State:
-        generator, adam = self.generator.state_dict(), self.adam.state_dict()
-        return {"generator": generator, "adam": adam, "noise": self.random.get_state()}
-
-    def load(self, state: State) -> None:
-        self.generator.load_state_dict(state["generator"])
-        self.adam.load_state_dict(state["adam"])
-        self.random.set_state(state["noise"].cpu())  # a checkpoint is loaded onto the device
+    def objective(self, step: Step, drawn: Drawn, student: nn.Module) -> tuple[Tensor, Mapping[str, Tensor]]:
+        plausible = cross_entropy(drawn.logits, drawn.labels)
+        total = plausible + self.options.statistics * drawn.statistics
+        return total, {"cross_entropy": plausible, "statistics": drawn.statistics}
 
 
 class GDFQStudent(QuantizedStudent):
@@ -122,12 +80,7 @@ class GDFQ(Method):
         version="1",
         title="GDFQ (Xu et al., ECCV 2020)",
         citation="S. Xu et al., Generative Low-bitwidth Data Free Quantization, ECCV 2020",
-        schedule=Schedule(
-            phases=(Phase(WARMUP, 4, updates=False), Phase("train", 396)),
-            batch=200,
-            steps=200,
-            milestones=(100, 200, 300),
-        ),
+        schedule=published(epochs=400, batch=200),
         data="none",
         feedback=False,
         options=Options,

@@ -110,8 +110,8 @@ class Renamed(Derived):
 
 
 def test_versions_compose_with_those_of_the_methods_they_build_on() -> None:
-    assert version_of(Base()) == "base-2"
-    assert version_of(Derived()) == version_of(Renamed()) == "derived-7+base-2"
+    assert version_of(Base(), {}) == "base-2"
+    assert version_of(Derived(), {}) == version_of(Renamed(), {}) == "derived-7+base-2"
 
 
 def test_methods_decline_nothing_unless_they_say_so() -> None:

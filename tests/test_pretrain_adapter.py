@@ -192,4 +192,9 @@ def test_the_seed_alone_decides_the_first_weights() -> None:
 
 def test_pretraining_declares_that_it_sees_training_images_and_quantizes_nothing() -> None:
     card = Pretrain.card
-    assert (card.data, card.quantizes, card.feedback, version_of(Pretrain())) == ("train", False, False, "pretrain-2")
+    assert (card.data, card.quantizes, card.feedback, version_of(Pretrain(), {})) == (
+        "train",
+        False,
+        False,
+        "pretrain-2",
+    )

@@ -75,3 +75,38 @@ def test_every_suite_of_the_project_reads() -> None:
     assert len(found) >= 3
     for path in found:
         assert list(read(path).points())
+
+
+VARIANTS = """
+name = "demo"
+[axes]
+dataset = ["cifar10"]
+method = ["gdfq", { name = "gdfq", options = { temperature = 10.0, statistics = 1.0 } }]
+bits = ["W4A4"]
+[[override]]
+where = { method = "gdfq" }
+options = { statistics = 0.2 }
+"""
+
+
+def test_a_method_may_stand_with_options_of_its_own_and_overrides_come_on_top(tmp_path: Path) -> None:
+    points = list(read(suite_of(tmp_path, VARIANTS)).points())
+    assert [p.method for p in points] == ["gdfq", "gdfq"]
+    assert [p.options for p in points] == [{"statistics": 0.2}, {"temperature": 10.0, "statistics": 0.2}]
+
+
+@pytest.mark.parametrize(
+    ("variant", "complaint"),
+    [
+        ('{ name = "gdqf" }', "did you mean gdfq?"),
+        ('{ nam = "gdfq" }', "did you mean name?"),
+        ('{ name = "gdfq", options = 3 }', "options must be a table, not 3"),
+        ("{ options = {} }", "unknown method 'None'"),
+    ],
+)
+def test_mistakes_in_a_variant_are_named(tmp_path: Path, variant: str, complaint: str) -> None:
+    text = f'name = "x"\n[axes]\ndataset = ["cifar10"]\nmethod = [{variant}]\nbits = ["W4A4"]\n'
+    with pytest.raises(SuiteInvalid) as caught:
+        read(suite_of(tmp_path, text))
+    assert "axes.method" in str(caught.value)
+    assert complaint in str(caught.value)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import copy
 import io
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from bench.artifacts import Artifacts
 from bench.errors import DataAccessDenied
 from bench.method import Batch, Half, Learner, Method, Setup, Source, options_of
 from bench.models.registry import build
 from bench.quant.convert import quantize, tracking
 from bench.quant.ranges import RangeRule
 from bench.spec import Bits, Cell
+from methods.parts.synthesis import Recipe
+
+FEW = Recipe(beta=10.0, gamma=2.0, iterations=2, parts=2, batch=8)
+"""HAST's images in a second, for tests of what comes after: `monkeypatch.setattr(HAST, "recipe", lambda *_: FEW)`."""
 
 
 @cache
@@ -59,6 +66,12 @@ def denied() -> tuple[Tensor, Tensor]:
     raise DataAccessDenied("no training images here")
 
 
+@cache
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder for the artifacts of this process, so that tests make equal ones once."""
+    return tempfile.TemporaryDirectory(prefix="artifacts-")
+
+
 def setup(
     method: Method,
     bits: str = "W4A4",
@@ -70,6 +83,7 @@ def setup(
     options: dict[str, Any] | None = None,
     model: Callable[[str], nn.Module] | None = None,
     training: Callable[[], tuple[Tensor, Tensor]] = denied,
+    artifacts: Artifacts | None = None,
     **schedule: Any,
 ) -> Setup:
     """A setup with one epoch of `steps` steps a phase; `schedule` changes further fields of the schedule."""
@@ -86,6 +100,7 @@ def setup(
         images=training,
         mean=(0.5, 0.4, 0.3),
         std=(0.2, 0.25, 0.3),
+        artifacts=artifacts or Artifacts(Path(scratch().name), "tests"),
     )
 
 

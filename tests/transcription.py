@@ -193,8 +193,7 @@ class Program:
         )
         self.watch = Watch(teacher)
 
-    def iteration(self, epoch: int, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """One step of the generator and, after the warm-up, one of the student; returns their losses."""
+    def set_rates(self, epoch: int) -> None:
         factor = 1.0
         for milestone in self.milestones:
             if epoch + 1 > milestone:
@@ -202,6 +201,9 @@ class Program:
         self.optimizer_G.param_groups[0]["lr"] = 1e-3 * factor
         self.optimizer_S.param_groups[0]["lr"] = 1e-4 * factor
 
+    def iteration(self, epoch: int, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """One step of the generator and, after the warm-up, one of the student; returns their losses."""
+        self.set_rates(epoch)
         self.watch.seen.clear()
         images = self.generator(z, y)
         t = self.teacher(images)

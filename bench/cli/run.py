@@ -17,7 +17,7 @@ from bench.spec import Bits
 from bench.suite import Suite, read
 
 if TYPE_CHECKING:
-    from bench.sweep.plan import Place, Planned
+    from bench.sweep.plan import Place, Planned, Wish
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def run(parsed: argparse.Namespace) -> int:
     wish = Wish(parsed.method, parsed.dataset, parsed.bits, parsed.seeds, parsed.schedule, parsed.precision)
     where = place(parsed)
     wanted = parsed.pretrain and not parsed.teacher and not parsed.dry_run
-    if wanted and (code := _pretrain(suite, where)):
+    if wanted and (code := _pretrain(suite, wish, where)):
         return code
     plan = make(suite, wish, where)
     print(show(plan, rates(records.load(where.results), where.device)), flush=True)
@@ -70,12 +70,12 @@ def _finish(cells: Sequence[Planned], parsed: argparse.Namespace) -> int:
     return 0 if all(planned.status == "ok" for planned in cells) else 1
 
 
-def _pretrain(suite: Suite, where: Place) -> int:
+def _pretrain(suite: Suite, wish: Wish, where: Place) -> int:
     """Train what is missing; 0, or the exit code of a training that could not go on."""
     from bench.sweep.pretraining import missing, train
 
     ensure_writable(where.results)
-    for point in missing(suite, where):
+    for point in missing(suite, wish, where):
         print(f"there is no full-precision {point.model} for {point.dataset} yet: training it first", flush=True)
         done = train(point, where, command())
         if isinstance(done, int):

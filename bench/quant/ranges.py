@@ -36,7 +36,7 @@ class Range(nn.Module):
         lo, hi = torch.aminmax(x)
         self.weight.mul_(DECAY)
         for state, seen in ((self.lo, lo), (self.hi, hi)):
-            state.mul_(DECAY).add_(seen.float(), alpha=1 - DECAY)
+            state.mul_(DECAY).add_(seen.to(state.dtype), alpha=1 - DECAY)
             if self.rule == "published":
                 state.div_(1 - self.weight)
 

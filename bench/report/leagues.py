@@ -10,10 +10,9 @@ from bench.files import canonical_json
 from bench.records import Record
 from bench.report.text import narrow, plain, short
 from bench.schedule import NAMES as SCHEDULES
-from bench.spec import PRECISIONS, Bits, Cell
+from bench.spec import ASYMMETRIC, PRECISIONS, Bits, Cell
 
 _ACCESS = ("none", "calibration", "train")
-QUANTIZER = "asymmetric per-channel / per-tensor"
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Entry:
         """The entry of a record."""
         cell, about = record.cell, record.method
         options, version = canonical_json(cell.options), plain(about.get("version", ""))
-        label = label_of(cell, about.get("defaults", {}))
+        label = label_of(cell, about.get("defaults", {}), reading=bool(about.get("reading")))
         return cls(_league(record), cell.method, options, cell.tutor, version, plain(record.platform), label)
 
     @property
@@ -87,11 +86,14 @@ class Entry:
         return narrow(f"{self.method} version={self.version} options={self.options} tutor={short(self.tutor)}")
 
 
-def label_of(cell: Cell, defaults: Mapping[str, Any]) -> str:
-    """A method with what is not its default, e.g. `gdfq temperature=10.0`; a tutor shows if it is not the init."""
-    changed = [f"{k}={v}" for k, v in sorted(cell.options.items()) if k not in defaults or defaults[k] != v]
+def label_of(cell: Cell, defaults: Mapping[str, Any], reading: bool = False) -> str:
+    """A method with what is not its default, e.g. `gdfq temperature=10.0`; a tutor shows if it is not the init.
+
+    A method that is a reading of its paper, not a replication, is called one.
+    """
     tutor = [f"tutor={short(cell.tutor)}"] if cell.tutor and cell.tutor != cell.init else []
-    return narrow(" ".join([cell.method, *changed, *tutor]))
+    named = f"{cell.method} (reading)" if reading else cell.method
+    return narrow(" ".join([named, *cell.changed(defaults), *tutor]))
 
 
 def _league(record: Record) -> League:
@@ -106,7 +108,7 @@ def _league(record: Record) -> League:
         fingerprint=data["fingerprint"],
         images=data["images"],
     )
-    return League(board, cell.bits, narrow(about.get("data", "none")), plain(about.get("quantizer", QUANTIZER)))
+    return League(board, cell.bits, narrow(about.get("data", "none")), plain(about.get("quantizer", ASYMMETRIC)))
 
 
 def _place(known: Sequence[str], name: str) -> tuple[int, str]:

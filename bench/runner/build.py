@@ -7,9 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from bench.artifacts import Artifacts
 from bench.data import Dataset, load_split
 from bench.errors import DataAccessDenied
-from bench.method import Method, Setup, options_of
+from bench.method import Method, Setup, options_of, settled
 from bench.models import build
 from bench.runner.evaluate import TestImages
 from bench.runner.job import Job
@@ -27,10 +28,10 @@ def normalisation(job: Job, dataset: Dataset) -> Normalisation:
 
 def schedule_of(method: Method, cell: Cell, dataset: Dataset) -> Schedule:
     """The cell's schedule with its steps settled."""
-    return method.card.schedule.named(cell.schedule).sized(dataset.sizes["train"])
+    return settled(method, cell.options).schedule.named(cell.schedule).sized(dataset.sizes["train"])
 
 
-def setup(job: Job, cell: Cell, method: Method, dataset: Dataset) -> Setup:
+def setup(job: Job, cell: Cell, method: Method, dataset: Dataset, artifacts: Artifacts) -> Setup:
     """What the method is given to build the halves of `cell`."""
     mean, std = normalisation(job, dataset)
     return Setup(
@@ -43,6 +44,7 @@ def setup(job: Job, cell: Cell, method: Method, dataset: Dataset) -> Setup:
         images=_training_images(job, cell, method),
         mean=mean,
         std=std,
+        artifacts=artifacts,
     )
 
 
@@ -72,7 +74,7 @@ def _models(job: Job, cell: Cell, dataset: Dataset) -> Callable[[str], nn.Module
 
 def _training_images(job: Job, cell: Cell, method: Method) -> Callable[[], tuple[Tensor, Tensor]]:
     def images() -> tuple[Tensor, Tensor]:
-        if method.card.data != "train":
+        if settled(method, cell.options).data == "none":
             raise DataAccessDenied(f"method '{cell.method}' asked for training images; its card declares data='none'")
         split = load_split(cell.dataset, job.data_root, "train")
         return torch.from_numpy(split.images).to(job.device), torch.from_numpy(split.labels).to(job.device)

@@ -7,7 +7,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-SHARED = ("bench.quant", "bench.models", "bench.method", "bench.schedule", "methods.parts")
+SHARED = ("bench.quant", "bench.models", "bench.method", "bench.schedule", "methods.")
 
 
 @cache

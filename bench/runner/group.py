@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -13,10 +14,12 @@ from typing import Any
 
 import torch
 
+from bench.artifacts import Artifacts
 from bench.data import describe, training_files
 from bench.data.guard import Guard
 from bench.errors import BenchError, ResultsUnwritable
 from bench.measure.environment import platform
+from bench.method import settled
 from bench.registry import get
 from bench.runner import build
 from bench.runner.checkpoint import Checkpoint
@@ -75,8 +78,11 @@ class Group:
         self.began = datetime.now(UTC)
         self.seconds = {"draw": 0.0, "other": 0.0}
         self.resumed = 0
-        self.checkpoint = Checkpoint(job.results / ".work" / f"{job.key}-{_slug(job)}.checkpoint")
-        self.stopping = False
+        work, where = job.results / ".work", platform(job.device, job.threads)
+        self.checkpoint = Checkpoint(work / f"{job.key}-{where.replace('/', '-')}.checkpoint")
+        self.title = f"{job.cells[0].method} {' '.join(str(c.bits) for c in job.cells if not c.bits.full)}".strip()
+        self.artifacts = Artifacts(work / "artifacts", where, self._say)
+        self.looping = self.stopping = False
 
     def run(self) -> list[Path]:
         """From build to records."""
@@ -90,7 +96,7 @@ class Group:
 
     def _build(self) -> None:
         job = self.job
-        setups = [build.setup(job, cell, self.method, self.dataset) for cell in job.cells]
+        setups = [build.setup(job, cell, self.method, self.dataset, self.artifacts) for cell in job.cells]
         self.schedule = setups[0].schedule
         self.test = build.test_images(job, self.dataset)
         full = build.full_precision(job, job.cells[0], self.dataset)
@@ -100,9 +106,13 @@ class Group:
         self.tracks = [Track(i, s, learner) for i, s, learner in zip(job.ids, setups, learners, strict=True)]
         self.start = self._resume()
 
+    def _say(self, line: str) -> None:
+        """Tell a person something before the first step."""
+        print(f"{self.title}: {line}", file=sys.stderr, flush=True)
+
     def _loop(self) -> None:
-        title = f"{self.job.cells[0].method} {' '.join(str(c.bits) for c in self.job.cells if not c.bits.full)}".strip()
-        progress = Progress(title, self.schedule.total, self.start)
+        self.looping = True
+        progress = Progress(self.title, self.schedule.total, self.start)
         if 0 < self.start < self.schedule.total:
             progress.say(f"continues at step {self.start + 1} of {self.schedule.total}")
         for step in self.schedule.walk(self.start):
@@ -171,26 +181,33 @@ class Group:
         outcome.seconds = self.seconds | track.seconds
         if track.diverged_at is not None:
             outcome.status, outcome.reason = "diverged", f"a loss was not finite at step {track.diverged_at + 1}"
-            outcome.result = track.progress_so_far(self.init)
+            outcome.result = track.progress_so_far(self.init) | self._made_from()
         else:
-            outcome.result = track.result(self.init, self.test)
+            outcome.result = track.result(self.init, self.test) | self._made_from()
             outcome.student = track.learner.student()
             if violations := outcome.result.get("census", {}).get("violations"):
                 outcome.status, outcome.reason = "failed", f"census: {'; '.join(violations[:3])}"
         return leave(self.job, self.dataset, outcome)
 
+    def _made_from(self) -> dict[str, Any]:
+        """sha256 of the artifacts that the cells used, where they used any."""
+        return {"artifacts": self.artifacts.used} if self.artifacts.used else {}
+
     def _guarded(self) -> AbstractContextManager[object]:
         """The watch over training files, for methods that must not see them."""
-        if self.method.card.data != "none":
+        if settled(self.method, self.job.cells[0].options).data != "none":
             return nullcontext()
         return Guard(self.method.card.name, training_files(self.dataset.name, self.job.data_root))
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
-        """Within it, Ctrl-C and SIGTERM ask for a checkpoint at the next step boundary; a second one stops at once."""
+        """Within it, Ctrl-C and SIGTERM ask for a checkpoint at the next step boundary.
+
+        A second one stops at once, and so does one before the first step, when there is nothing to save yet.
+        """
 
         def ask(number: int, frame: object) -> None:
-            if self.stopping:
+            if self.stopping or not self.looping:
                 raise KeyboardInterrupt
             self.stopping = True
 
@@ -200,10 +217,6 @@ class Group:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def _slug(job: Job) -> str:
-    return platform(job.device, job.threads).replace("/", "-")
 
 
 def _tail(error: BaseException) -> str:

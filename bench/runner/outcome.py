@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from torch import nn
 
 from bench.data import Dataset
 from bench.measure.environment import environment, peak_resident_bytes, platform
-from bench.method import options_of, version_of
+from bench.method import defaults_of, settled, version_of
 from bench.models import weights
 from bench.quant.pack import pack
 from bench.records import Record, path_of, seal, write
@@ -58,12 +58,14 @@ def leave(job: Job, dataset: Dataset, outcome: Outcome) -> Path:
 
 def _method(cell: Cell) -> dict[str, Any]:
     method = get(cell.method)
-    defaults = options_of(method.card, {})
+    card = settled(method, cell.options)
     return {
-        "version": version_of(method),
-        "title": method.card.title,
-        "data": method.card.data,
-        "defaults": asdict(defaults) if defaults is not None else {},
+        "version": version_of(method, cell.options),
+        "title": card.title,
+        "data": card.data,
+        "quantizer": card.quantizer,
+        "reading": card.reading,
+        "defaults": defaults_of(card),
         "code": code_digest(type(method).__module__),
     }
 

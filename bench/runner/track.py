@@ -18,6 +18,7 @@ from bench.runner.tally import Tally
 from bench.schedule import Step
 
 CENSUS_IMAGES = 500
+WATCHED = "watched/"
 
 
 class Track:
@@ -44,7 +45,7 @@ class Track:
         """Learn from a batch; `drawn` are the source's losses of this step."""
         learned = self.learner.learn(step, batch)
         losses = {f"draw/{k}": v for k, v in drawn.items()} | {f"learn/{k}": v for k, v in learned.items()}
-        self.tally.add(step.index, losses)
+        self.tally.add(step.index, losses | {f"{WATCHED}{k}": v for k, v in self.learner.watched().items()})
         self.steps = step.index + 1
 
     def check(self) -> bool:
@@ -56,7 +57,11 @@ class Track:
         """Score the student as it stands and note the epoch."""
         self.latest = score(self.learner.student(), test)
         scores = {"top1": self.latest.top1, "top5": self.latest.top5}
-        self.epochs.append({"epoch": step.epoch, "phase": step.phase, **scores, "losses": self.tally.means()})
+        means = self.tally.means()
+        entry = {"losses": {k: v for k, v in means.items() if not k.startswith(WATCHED)}}
+        if watched := {k.removeprefix(WATCHED): v for k, v in means.items() if k.startswith(WATCHED)}:
+            entry["watched"] = watched
+        self.epochs.append({"epoch": step.epoch, "phase": step.phase, **scores, **entry})
         self.tally.restart()
         if step.phase in self._still():
             self.untrained = self.latest.packed()

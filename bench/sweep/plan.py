@@ -11,7 +11,7 @@ from bench import records
 from bench.data import Dataset, describe
 from bench.errors import BenchError, RecordInvalid
 from bench.measure.environment import platform
-from bench.method import Method, options_of, version_of
+from bench.method import Method, options_of, settled, version_of
 from bench.models.teachers import Teacher, find, from_file
 from bench.registry import get
 from bench.schedule import Schedule
@@ -89,7 +89,7 @@ class Plan:
         """Cells that are left, together where they can share one source."""
         found: dict[str, list[Planned]] = {}
         for planned in self.left:
-            shares = not get(planned.cell.method).card.feedback
+            shares = not settled(get(planned.cell.method), planned.cell.options).feedback
             found.setdefault(group_key(planned.cell) if shares else planned.id, []).append(planned)
         return list(found.values())
 
@@ -102,7 +102,7 @@ def make(suite: Suite, wish: Wish, place: Place) -> Plan:
     """
     plan = Plan(suite.name, place)
     datasets: dict[str, Dataset] = {}
-    for point in _wished(suite, wish, place):
+    for point in wished(suite, wish, place):
         if point.dataset not in datasets:
             datasets[point.dataset] = describe(point.dataset, place.data_root)
         _add(plan, point, datasets[point.dataset])
@@ -111,7 +111,8 @@ def make(suite: Suite, wish: Wish, place: Place) -> Plan:
     return plan
 
 
-def _wished(suite: Suite, wish: Wish, place: Place) -> Iterable[Point]:
+def wished(suite: Suite, wish: Wish, place: Place) -> Iterable[Point]:
+    """The points of a suite that a wish leaves."""
     default = "quick" if place.device == "cuda" else "smoke"
     axes = dict(suite.axes)
     axes |= {"seed": list(range(wish.seeds))} if wish.seeds else {}
@@ -126,28 +127,28 @@ def _wished(suite: Suite, wish: Wish, place: Place) -> Iterable[Point]:
 
 def _add(plan: Plan, point: Point, dataset: Dataset) -> None:
     method = get(point.method)
-    teacher = _teacher(plan, point, dataset) if method.card.quantizes else None
-    cell = cell_of(point, method, teacher)
+    card = settled(method, point.options)
+    init = _teacher(plan, dataset, point.model, plan.place.teacher) if card.quantizes else None
+    tutor = _teacher(plan, dataset, card.tutor) if card.tutor else init
+    cell = cell_of(point, method, init, tutor)
     if reason := method.declines(cell):
         plan.declined.append(f"{cell.label}: {reason}")
     else:
         plan.cells.append(planned(cell, method, dataset, plan.place))
 
 
-def _teacher(plan: Plan, point: Point, dataset: Dataset) -> Teacher:
-    known = [t for t in plan.teachers.values() if (t.card.dataset, t.card.model) == (dataset.name, point.model)]
+def _teacher(plan: Plan, dataset: Dataset, model: str, file: Path | None = None) -> Teacher:
+    known = [t for t in plan.teachers.values() if (t.card.dataset, t.card.model) == (dataset.name, model)]
     if known:
         return known[0]
-    file = plan.place.teacher
-    found = from_file(file, dataset, point.model) if file else find(plan.place.results, dataset.name, point.model)
+    found = from_file(file, dataset, model) if file else find(plan.place.results, dataset.name, model)
     plan.teachers[found.card.sha256] = found
     return found
 
 
-def cell_of(point: Point, method: Method, teacher: Teacher | None) -> Cell:
+def cell_of(point: Point, method: Method, init: Teacher | None, tutor: Teacher | None) -> Cell:
     """The cell of a point: options completed with their defaults, models named by sha256."""
     options = options_of(method.card, point.options)
-    sha256 = teacher.card.sha256 if teacher else ""
     return Cell(
         dataset=point.dataset,
         model=point.model,
@@ -157,16 +158,16 @@ def cell_of(point: Point, method: Method, teacher: Teacher | None) -> Cell:
         seed=point.seed,
         precision=point.precision,
         options=asdict(options) if options is not None else {},
-        init=sha256,
-        tutor=sha256,
+        init=init.card.sha256 if init else "",
+        tutor=tutor.card.sha256 if tutor else "",
     )
 
 
 def planned(cell: Cell, method: Method, dataset: Dataset, place: Place) -> Planned:
     """A cell with its id, settled schedule and what its record says, if it has one."""
-    cell_id = identity(cell, version_of(method), dataset.fingerprint)
+    cell_id = identity(cell, version_of(method, cell.options), dataset.fingerprint)
     path = records.path_of(place.results, cell.dataset, cell.method, cell_id, place.platform)
-    schedule = method.card.schedule.named(cell.schedule).sized(dataset.sizes["train"])
+    schedule = settled(method, cell.options).schedule.named(cell.schedule).sized(dataset.sizes["train"])
     return Planned(cell, cell_id, schedule, path, _status(path))
 
 

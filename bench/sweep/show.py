@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bench.method import defaults_of
+from bench.registry import get
 from bench.sweep.plan import Plan, Planned
 
 
@@ -24,7 +26,8 @@ def _line(group: list[Planned]) -> str:
     bits = " ".join(str(planned.cell.bits) for planned in group if not planned.cell.bits.full)
     shared = f", one source for {len(group)} cells" if len(group) > 1 else ""
     steps = f"{schedule.epochs} epochs of {schedule.steps} steps, batch {schedule.batch}"
-    words = (cell.dataset, cell.model, cell.method, bits, cell.schedule, cell.precision, f"seed {cell.seed}")
+    options = " ".join(cell.changed(defaults_of(get(cell.method).card)))
+    words = (cell.dataset, cell.model, cell.method, options, bits, cell.schedule, cell.precision, f"seed {cell.seed}")
     return f"{' '.join(word for word in words if word)}: {steps}{shared}"
 
 
