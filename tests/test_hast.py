@@ -108,6 +108,14 @@ def test_synthesised_images_become_plausible_to_the_tutor() -> None:
     assert float((after.argmax(1) == end["labels"]).float().mean()) > 0.9
 
 
+def test_images_made_with_a_focus_leave_the_tutor_less_certain() -> None:
+    given, tutor, confidence = setup(HAST()), WatchedTutor(network()), []
+    for gamma in (0.0, 2.0):
+        made = synthesise(given, tutor, Recipe(10.0, gamma, 60, 1, 16), 0)
+        confidence.append(float(tutor(made["images"])[0].softmax(1).gather(1, made["labels"][:, None]).mean()))
+    assert confidence[0] > confidence[1] > 0.5
+
+
 def test_parts_do_not_depend_on_each_other() -> None:
     given, tutor = setup(HAST()), WatchedTutor(network())
     third = synthesise(given, tutor, FEW, 2)
