@@ -34,6 +34,7 @@ class Card:
         feedback: whether the source looks at the student; where it does not, cells share one source.
         options: frozen dataclass of its options with defaults.
         quantizes: false for producers of full-precision models.
+        full: whether it trains at W32A32 too, where nothing is quantized.
         tutor: network that the student learns from, by registered name; empty where that is the init itself.
         quantizer: class of quantizer: granularity and symmetry of weights / activations. Rows rank within a class.
         reading: where the method is no replication, what it reads into its paper; shown wherever its numbers are.
@@ -48,6 +49,7 @@ class Card:
     feedback: bool = False
     options: type = type(None)
     quantizes: bool = True
+    full: bool = False
     tutor: str = ""
     quantizer: str = ASYMMETRIC
     reading: str = ""
@@ -237,4 +239,4 @@ def _fits(value: Any, hint: Any) -> bool:
 def _kind(hint: Any) -> str:
     if get_origin(hint) is Literal:
         return f"one of {', '.join(map(repr, get_args(hint)))}"
-    return "a finite number" if hint is float else str(hint.__name__)
+    return "a finite number" if hint is float else str(getattr(hint, "__name__", hint))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny import images, snapshot, student
+from tiny import images, network, snapshot, student
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from bench.quant.census import Census, take
 from bench.quant.layers import QuantizedActivation, QuantizedConv2d, QuantizedLinear, QuantizedWeight
+from bench.quant.learned import LearnedConv2d, LearnedLinear, LearnedWeight, learned_step
+from bench.quant.steps import learn_steps, set_input_steps
+from bench.spec import Bits
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])
@@ -141,3 +144,77 @@ def test_taking_a_census_changes_nothing() -> None:
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
     assert torch.equal(model(images()), logits)
+
+
+def learned(bits: str = "W4A4", name: str = "resnet20", ends: int | None = None) -> nn.Module:
+    """A network with learned steps, as they are to begin with."""
+    model = learn_steps(network(name), Bits.parse(bits), ends=ends, rule="max")
+    set_input_steps(model, [images()])
+    return model
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("name", ["resnet20", "mobilenetv2_w025"])
+def test_honest_learned_steps_leave_no_input_and_no_weight_unquantized(bits: int, name: str) -> None:
+    model = learned(f"W{bits}A{bits}", name)
+    found = take(model, images())
+    assert found.violations == []
+    assert 2 ** (bits - 1) < found.weight_levels <= 2**bits
+    assert 2 ** (bits - 1) < found.activation_levels <= 2**bits
+    norms = [f"batch norm {n}" for n, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)]
+    assert sorted(found.unquantized) == sorted(norms + (["bias of output"] if name == "resnet20" else []))
+
+
+def test_a_layer_with_learned_steps_is_two_groups() -> None:
+    assert take(learned(), images()).groups == 2 * 22
+
+
+def test_each_layer_is_held_to_its_own_width() -> None:
+    model = learned("W4A4", ends=8)
+    found = take(model, images())
+    assert found.violations == []
+    assert min(found.weight_levels, found.activation_levels) > 2**4
+    inner = model.features.stage1.unit2.body.conv1.conv
+    inner.quantized_weight = lambda: learned_step(inner.weight, inner.step / 16, 8, signed=True, scaled=True)
+    assert len(of_kind(take(model, images()), "features.stage1.unit2.body.conv1.conv")) == 1
+
+
+class RawInput(LearnedConv2d):
+    """Has an input quantizer and does not use what it gives."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.input(x)
+        return self._conv_forward(x, self.quantized_weight(), self.bias)
+
+
+class RawWeight(LearnedConv2d):
+    def forward(self, x: Tensor) -> Tensor:
+        self.quantized_weight()
+        return self._conv_forward(self.input(x), self.weight, self.bias)
+
+
+@pytest.mark.parametrize(("kind", "what"), [(RawInput, "input"), (RawWeight, "the weight")])
+def test_a_layer_that_computes_with_what_it_did_not_quantize_is_a_violation(kind: type, what: str) -> None:
+    model = learned()
+    model.features.stage1.unit2.body.conv1.conv.__class__ = kind
+    (line,) = take(model, images()).violations
+    assert line.startswith(f"features.stage1.unit2.body.conv1.conv: {what} has ")
+    assert line.endswith("more than 2^4")
+
+
+def test_a_learned_input_with_a_single_level_too_many_is_found() -> None:
+    layer = LearnedLinear.learning(nn.Linear(5, 2, bias=False), Bits(2, 2), signed=False, scaled=True)
+    layer.input.forward = lambda x: x
+    model, values = nn.Sequential(layer), torch.arange(5.0).view(1, 5)
+    assert take(model, values.clamp(max=3)).violations == []
+    assert take(model, values).violations == ["0: input has 5 values, more than 2^2"]
+
+
+def test_taking_a_census_of_learned_steps_changes_nothing() -> None:
+    model = learned()
+    before, logits = snapshot(model), model(images())
+    take(model, images(2, seed=3))
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+    assert torch.equal(model(images()), logits)
+    assert all(isinstance(m, LearnedWeight) for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear)))

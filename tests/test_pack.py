@@ -15,7 +15,9 @@ from bench.quant import census
 from bench.quant.convert import quantize, quantizers_off
 from bench.quant.describe import describe
 from bench.quant.layers import QuantizedConv2d, QuantizedWeight
+from bench.quant.learned import LearnedInput
 from bench.quant.pack import pack, pack_codes, restore, unpack_codes
+from bench.quant.steps import learn_steps, set_input_steps
 from bench.spec import Bits
 
 WIDTHS = range(2, 9)
@@ -132,3 +134,76 @@ def test_descriptions_name_every_quantized_tensor_and_give_its_values() -> None:
             assert torch.equal(values, layer.quantized_weight())
     assert all((t.bits, t.axis, t.codes) == (5, None, None) for t in found.values() if t.kind == "activation")
     assert all(int(t.zero_point) == 0 for t in found.values() if t.kind == "activation")
+
+
+def learned(bits: int, name: str = "resnet20", ends: int | None = None) -> nn.Module:
+    """A network with learned steps, as they are to begin with."""
+    model = learn_steps(network(name), Bits(bits, bits), ends=ends)
+    set_input_steps(model, [images()])
+    return model
+
+
+def fresh_learned(bits: int, name: str = "resnet20", ends: int | None = None) -> nn.Module:
+    """A network with learned steps of other weights and steps, to be filled."""
+    model = learn_steps(network(name), Bits(bits, bits), ends=ends)
+    for parameter in model.parameters():
+        nn.init.constant_(parameter, 0.5)
+    return model
+
+
+@pytest.mark.parametrize("bits", WIDTHS)
+@pytest.mark.parametrize(("name", "ends"), [("resnet20", None), ("resnet20", 8), ("mobilenetv2_w025", None)])
+def test_a_restored_model_with_learned_steps_has_the_logits_of_the_packed_one_bit_for_bit(
+    bits: int, name: str, ends: int | None
+) -> None:
+    model = learned(bits, name, ends)
+    restored = restore(fresh_learned(bits, name, ends), pack(model))
+    assert torch.equal(restored(images()), model(images()))
+    assert torch.equal(restored(images(2, seed=5)), model(images(2, seed=5)))
+    assert census.take(restored, images()) == census.take(model, images())
+
+
+def test_weights_with_one_step_pack_into_codes_and_ten_bytes_more() -> None:
+    """A scale, a zero point and the step, which the scale repeats."""
+    model = learned(3)
+    sizes = {name: t.numel() * t.element_size() for name, t in pack(model).items()}
+    for name, layer in model.named_modules():
+        if isinstance(layer, QuantizedWeight):
+            assert sizes[f"{name}.codes"] == -(-layer.weight.numel() * 3 // 8)
+            assert (sizes[f"{name}.scale"], sizes[f"{name}.zero_point"], sizes[f"{name}.step"]) == (4, 2, 4)
+    assert not any(name.endswith("conv.weight") for name in sizes)
+
+
+def test_a_restored_model_with_learned_steps_is_packed_as_the_one_that_was_packed() -> None:
+    packed = pack(learned(3))
+    restored = restore(fresh_learned(3), packed)
+    with quantizers_off(restored):
+        restored(images())
+    again = pack(restored)
+    assert again.keys() == packed.keys()
+    assert all(torch.equal(again[name], packed[name]) for name in packed)
+    assert torch.equal(restored(images()), learned(3)(images()))
+
+
+def test_learned_steps_survive_a_file(tmp_path: Path) -> None:
+    model = learned(4)
+    weights.write(tmp_path / "packed.safetensors", pack(model))
+    packed = safetensors.torch.load_file(tmp_path / "packed.safetensors")
+    assert torch.equal(restore(fresh_learned(4), packed)(images()), model(images()))
+
+
+def test_descriptions_of_learned_steps_give_signed_values_by_codes_from_zero() -> None:
+    model = learned(3, "mobilenetv2_w025")
+    found = {t.name: t for t in describe(model)}
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, QuantizedWeight)}
+    assert len(found) == 2 * len(layers)
+    for name, layer in layers.items():
+        t = found[name]
+        assert (t.kind, t.bits, t.axis, t.scale.shape, int(t.zero_point)) == ("weight", 3, None, (), 4)
+        assert 0 <= int(t.codes.min()) <= int(t.codes.max()) <= 7
+        assert torch.equal(t.scale * (t.codes - t.zero_point), layer.quantized_weight())
+        given = found[f"{name}.input"]
+        assert (given.kind, given.bits, given.axis, given.codes) == ("activation", 3, None, None)
+        assert int(given.zero_point) == (4 if layer.input.signed else 0)
+        assert torch.equal(given.scale, layer.input.step)
+    assert {m.signed for m in model.modules() if isinstance(m, LearnedInput)} == {True, False}

@@ -61,7 +61,7 @@ def test_a_method_of_another_package_is_found(tmp_path: Path, monkeypatch: pytes
 
 def test_a_name_offered_twice_names_both_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path, monkeypatch, "gdfq", "gdfq")
-    with pytest.raises(MethodInvalid, match=r"methods\.gdfq:METHOD and by package_gdfq:Mine"):
+    with pytest.raises(MethodInvalid, match=r"methods\.gdfq:METHOD and package_gdfq:Mine"):
         registry.get("gdfq")
     registry.get.cache_clear()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -27,10 +28,21 @@ FEW = Recipe(beta=10.0, gamma=2.0, iterations=2, parts=2, batch=8)
 """HAST's images in a second, for tests of what comes after: `monkeypatch.setattr(HAST, "recipe", lambda *_: FEW)`."""
 
 
+@contextlib.contextmanager
+def _single() -> Iterator[None]:
+    """Within it, new tensors are in single precision."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
 @cache
 def _network(name: str, classes: int) -> nn.Module:
     """A network whose batch norms have uneven scales and shifts, and statistics of the data that reach them."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _single():
         torch.manual_seed(7)
         network = build(name, classes).train()
         for norm in (m for m in network.modules() if isinstance(m, nn.BatchNorm2d)):

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from bench import __version__
 from bench.errors import BenchError
@@ -18,6 +19,8 @@ VERBS = {
     "pretrain": "train a full-precision model",
     "sync": "bring MLflow in line with the records",
     "ls": "list methods, models, datasets or suites",
+    "check": "check whether a method's adapter keeps the contract, in seconds",
+    "new-method": "write a working adapter and its test, to start from",
 }
 
 
@@ -27,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser(given[0] if given else "")
     parsed = parser.parse_args(given)
     try:
-        return int(importlib.import_module(f"bench.cli.{parsed.verb}").run(parsed))
+        return int(_module(parsed.verb).run(parsed))
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -46,5 +49,9 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     for name, text in VERBS.items():
         sub = verbs.add_parser(name, help=text, description=text)
         if name == verb:
-            importlib.import_module(f"bench.cli.{name}").options(sub)
+            _module(name).options(sub)
     return parser
+
+
+def _module(verb: str) -> ModuleType:
+    return importlib.import_module(f"bench.cli.{verb.replace('-', '_')}")

@@ -19,10 +19,9 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def _names(kind: str) -> list[str]:
-    from bench import registry
-    from bench.data import DATASETS
-    from bench.models import names
+    from bench import models, registry
+    from bench.data import store
 
     if kind == "suites":
         return sorted(str(path) for path in Path("suites").glob("*.toml"))
-    return {"methods": registry.names, "models": names, "datasets": lambda: list(DATASETS)}[kind]()
+    return {"methods": registry.names, "models": models.names, "datasets": store.names}[kind]()

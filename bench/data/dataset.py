@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
@@ -58,6 +60,28 @@ class Dataset:
     std: Channels
     stand_in: bool = False
     splits: Mapping[str, str] = field(default_factory=dict)
+
+
+class Reader(ABC):
+    """A data set of another package: which files hold it, and how they are read.
+
+    Attributes:
+        class_names: of the C classes. source: where its files come from, for people who lack them.
+    """
+
+    class_names: Sequence[str]
+    source: str = ""
+
+    @abstractmethod
+    def files(self, root: Path, split: str) -> list[Path]:
+        """Every file that holds the `train` or `test` split: at least one, below the data root `root`, there or not.
+
+        No file may hold both splits: a method that sees no training image must not open one that has some.
+        """
+
+    @abstractmethod
+    def read(self, files: list[Path], split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Images uint8 (N, H, W, 3), RGB, and labels, integers (N,) in [0, C), of a split in any order."""
 
 
 def canonical(images: np.ndarray, labels: np.ndarray) -> Split:

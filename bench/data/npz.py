@@ -32,13 +32,13 @@ def read(file: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
         raise
     except Exception as error:  # in bytes that are no npz, zipfile, zlib and numpy trip over most kinds of error
         raise DataCorrupt(f"{file} cannot be read ({error}); write it again with {FORM}") from error
-    problems = _problems(images, labels, names)
-    if problems:
-        raise DataCorrupt(f"{file}: {'; '.join(problems)}; write it again with {FORM}")
+    found = problems(images, labels, names)
+    if found:
+        raise DataCorrupt(f"{file}: {'; '.join(found)}; write it again with {FORM}")
     return images, labels, [str(name) for name in names]
 
 
-def _problems(images: np.ndarray, labels: np.ndarray, names: np.ndarray) -> list[str]:
+def problems(images: np.ndarray, labels: np.ndarray, names: np.ndarray) -> list[str]:
     found = []
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
         found.append(f"images must be uint8 (N,H,W,3), not {images.dtype} {images.shape}")

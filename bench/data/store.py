@@ -1,8 +1,9 @@
 """Where data sets are looked for, and how what is found is held to what it should be.
 
-A data set is looked for under the data root in this order: torchvision's files (CIFAR alone), then
-`<name>_train.npz` and `<name>_test.npz`, then the procedural shapes, which need no files. Nothing is written here but
-stamps (see `bench.data.stamp`), and those only beside files that exist; describing or loading shapes leaves no trace.
+A data set is looked for under the data root in this order: torchvision's files (CIFAR alone), then files that another
+package reads (see `bench.data.plugin`), then `<name>_train.npz` and `<name>_test.npz`, then the procedural shapes,
+which need no files. Nothing is written here but stamps (see `bench.data.stamp`), and those only beside files that
+exist; describing or loading shapes leaves no trace.
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data import cifar, npz, shapes, stamp
+from bench.data import cifar, npz, plugin, shapes, stamp
 from bench.data.dataset import SPLITS, Dataset, Split, canonical, combine, statistics
 from bench.data.known import KNOWN
 from bench.errors import DataCorrupt, DataMissing, UnknownName
 from bench.names import unknown
 
 DATASETS = tuple(KNOWN)
-"""The known names; a data set of any other name is found by its npz files."""
+"""The known names; a data set of any other name is another package's, or found by its npz files."""
+
+
+def names() -> list[str]:
+    """The known data sets, then those of other packages."""
+    return [*DATASETS, *(name for name in plugin.names() if name not in KNOWN)]
 
 
 def data_root(given: str | None) -> Path:
@@ -77,6 +83,8 @@ def training_files(name: str, root: Path) -> list[Path]:
     """
     layout = cifar.LAYOUTS.get(name)
     places = [npz.path(name, root, "train")]
+    if reader := plugin.reader(name):
+        places += reader.files(root, "train")
     if layout:
         places += [root / layout.folder / file for file in layout.files["train"]] + [root / layout.archive]
     return [place.resolve() for place in places if place.is_file()]
@@ -89,10 +97,12 @@ def _all_files(name: str, root: Path) -> list[Path]:
 def _files(name: str, root: Path, split: str) -> list[Path]:
     """The files that hold a split; none where it is procedural."""
     if Path(name).name != name:
-        raise UnknownName(unknown("data set", name, DATASETS))  # names never lead out of the data root
+        raise UnknownName(unknown("data set", name, names()))  # names never lead out of the data root
     found = cifar.paths(name, root, split) if name in cifar.LAYOUTS else None
     if found:
         return found
+    if reader := plugin.reader(name):
+        return plugin.files(reader, name, root, split)
     file = npz.path(name, root, split)
     if file.is_file():
         return [file]
@@ -113,12 +123,14 @@ def _absent(name: str, root: Path, file: Path) -> DataMissing | UnknownName:
         return DataMissing(f"{file} is missing; a data set needs both {pair[0].name} and {pair[1].name} in {root}")
     own = [found.name.removesuffix("_train.npz") for found in root.glob("*_train.npz")]
     where = f"a data set of your own is read from {pair[0]} and {pair[1]}"
-    return UnknownName(f"{unknown('data set', name, {*DATASETS, *own})}; {where}")
+    return UnknownName(f"{unknown('data set', name, {*names(), *own})}; {where}")
 
 
 def _read(name: str, files: list[Path], split: str) -> tuple[np.ndarray, np.ndarray]:
     if not files:
         return shapes.make(name, split)
+    if reader := plugin.reader(name):
+        return plugin.read(reader, name, files, split)
     if files[0].suffix == ".npz":
         return npz.read(files[0])[:2]
     return cifar.read(name, files, split)
@@ -126,8 +138,14 @@ def _read(name: str, files: list[Path], split: str) -> tuple[np.ndarray, np.ndar
 
 def _expected(name: str, root: Path, split: str) -> str | None:
     """The fingerprint that a split must have, where that is known or stamped."""
-    facts = KNOWN.get(name) or stamp.read(name, root, [npz.path(name, root, each) for each in SPLITS])
+    facts = KNOWN.get(name) or stamp.read(name, root, [file for each in SPLITS for file in _places(name, root, each)])
     return facts.splits[split] if facts else None
+
+
+def _places(name: str, root: Path, split: str) -> list[Path]:
+    """Where the files of a data set that is not known would lie."""
+    reader = plugin.reader(name)
+    return reader.files(root, split) if reader else [npz.path(name, root, split)]
 
 
 def _foreign(name: str, files: list[Path], split: str, found: str, expected: str) -> str:
@@ -149,17 +167,24 @@ def _held_to_facts(name: str, root: Path) -> Dataset:
 
 
 def _measured(name: str, root: Path) -> Dataset:
-    """Facts of a data set that a user brought."""
-    files = {split: npz.path(name, root, split) for split in SPLITS}
-    (train, labels, names), (test, test_labels, test_names) = (npz.read(file) for file in files.values())
+    """Facts of a data set that a user or another package brought."""
+    files = {split: _files(name, root, split) for split in SPLITS}
+    (train, labels, names), (test, test_labels, test_names) = (_named(name, files[s], s) for s in SPLITS)
     if names != test_names:
         raise DataCorrupt(
-            f"{files['test']}: class_names differ from those of {files['train']}; write both with the same"
+            f"{files['test'][0]}: class_names differ from those of {files['train'][0]}; write both with the same"
         )
     if train.shape[1:] != test.shape[1:]:
-        problem = f"images are {test.shape[1:]} but {train.shape[1:]} in {files['train']}"
-        raise DataCorrupt(f"{files['test']}: {problem}; write both with the same size")
+        problem = f"images are {test.shape[1:]} but {train.shape[1:]} in {files['train'][0]}"
+        raise DataCorrupt(f"{files['test'][0]}: {problem}; write both with the same size")
     splits = {"train": canonical(train, labels).fingerprint, "test": canonical(test, test_labels).fingerprint}
     sizes = {"train": len(labels), "test": len(test_labels)}
     mean, std = statistics(train)
     return Dataset(name, len(names), sizes, combine(len(names), **splits), mean, std, splits=splits)
+
+
+def _named(name: str, files: list[Path], split: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Images, labels and the names of the classes."""
+    if reader := plugin.reader(name):
+        return *plugin.read(reader, name, files, split), list(reader.class_names)
+    return npz.read(files[0])

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench import names as spelling
 from bench.errors import BenchError, UnknownName
+from bench.plugins import load, offers, origin, sole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,7 +36,7 @@ class ModelPluginInvalid(BenchError):
 
 def names() -> list[str]:
     """The project's networks, then those of other packages; imports nothing heavy."""
-    return [*MODELS, *sorted({entry.name for entry in entry_points(group=GROUP)} - set(MODELS))]
+    return [*MODELS, *sorted(offers(GROUP).keys() - set(MODELS))]
 
 
 def check(name: str) -> str:
@@ -88,28 +87,10 @@ def _width(name: str) -> float | None:
 def _from_plugin(name: str, classes: int) -> nn.Module:
     from torch import nn
 
-    entry = _entry(name)
-    network = _load(entry)(classes)
+    points = offers(GROUP)[name]
+    sole("model", name, map(origin, points), ModelPluginInvalid)
+    network = load("model", points[0], ModelPluginInvalid)(classes)
     if not isinstance(network, nn.Module):
         kind = type(network).__name__
-        raise ModelPluginInvalid(f"{_origin(entry)} built a {kind} for model '{name}', not a torch module")
+        raise ModelPluginInvalid(f"{origin(points[0])} built a {kind} for model '{name}', not a torch module")
     return network
-
-
-def _entry(name: str) -> EntryPoint:
-    found = {entry.value: entry for entry in entry_points(group=GROUP, name=name)}
-    if len(found) > 1:
-        claims = " and ".join(sorted(map(_origin, found.values())))
-        raise ModelPluginInvalid(f"model '{name}' is offered by {claims}; uninstall one of them")
-    return next(iter(found.values()))
-
-
-def _load(entry: EntryPoint) -> Callable[[int], Any]:
-    try:
-        return entry.load()
-    except (ImportError, AttributeError) as error:
-        raise ModelPluginInvalid(f"{_origin(entry)}, for model '{entry.name}', cannot be imported: {error}") from error
-
-
-def _origin(entry: EntryPoint) -> str:
-    return f"{entry.value} of {entry.dist.name if entry.dist else 'an unnamed package'}"

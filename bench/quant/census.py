@@ -1,7 +1,7 @@
 """The census: what a model really computes with, counted rather than believed.
 
-Counts distinct values of every weight channel and activation tensor as used in a forward pass, and finds the
-inputs and parameters that are not quantized.
+Counts distinct values of every quantization group of weights and of every activation tensor, as they enter the
+convolutions and matrix products of a forward pass, and finds the inputs and parameters that are not quantized.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch.nn.functional import conv2d, linear
 from torch.overrides import TorchFunctionMode
 
 from bench.quant.layers import QuantizedActivation, QuantizedWeight
+from bench.quant.learned import LearnedWeight
 
 
 @dataclass
@@ -23,7 +24,8 @@ class Census:
     """Outcome of one census.
 
     Attributes:
-        groups: number of quantization groups looked at (a weight's channels, an activation tensor each).
+        groups: number of quantization groups looked at (a weight's channels or, where all share one step, the weight;
+            an activation tensor each).
         weight_levels, activation_levels: the most distinct values found in one group.
         violations: groups with more than 2^k values, or layers left unquantized that should not be.
         unquantized: every layer input and parameter that is not quantized.
@@ -40,9 +42,9 @@ NO_LAYER: tuple[str, nn.Module] = ("a product outside all layers", nn.Identity()
 
 
 class _Products(TorchFunctionMode):
-    """Within it, tells `seen` the weight of every convolution and matrix product, as it is really used."""
+    """Within it, tells `seen` the input and the weight of every convolution and matrix product, as really used."""
 
-    def __init__(self, seen: Callable[[Tensor], None]) -> None:
+    def __init__(self, seen: Callable[[Tensor, Tensor], None]) -> None:
         super().__init__()
         self.seen = seen
 
@@ -51,7 +53,7 @@ class _Products(TorchFunctionMode):
     ) -> Any:
         given = kwargs or {}
         if func in (conv2d, linear):
-            self.seen(given["weight"] if "weight" in given else args[1])
+            self.seen(*(args[at] if at < len(args) else given[key] for at, key in enumerate(("input", "weight"))))
         return func(*args, **given)
 
 
@@ -72,10 +74,10 @@ class _Count:
             if isinstance(module, QuantizedActivation):
                 hooks.append(module.register_forward_hook(lambda m, _, out, n=name: self._activation(n, m.bits, out)))
             elif isinstance(module, (nn.Conv2d, nn.Linear)):
-                hooks.append(module.register_forward_pre_hook(lambda m, given, n=name: self._enter(n, m, given[0])))
+                hooks.append(module.register_forward_pre_hook(lambda m, _, n=name: self._enter(n, m)))
                 hooks.append(module.register_forward_hook(lambda *_: self._leave()))
         try:
-            with torch.no_grad(), _Products(self._weight):
+            with torch.no_grad(), _Products(self._product):
                 self.model(images)
         finally:
             for hook in hooks:
@@ -84,13 +86,22 @@ class _Count:
         self.census.unquantized += _plain_parameters(self.model)
         return self.census
 
-    def _enter(self, name: str, layer: nn.Module, given: Tensor) -> None:
+    def _enter(self, name: str, layer: nn.Module) -> None:
         self.layer = (name, layer)
-        if id(given) not in self.quantized:
-            self.census.unquantized.append(f"input of {name}")
 
     def _leave(self) -> None:
         self.layer = NO_LAYER
+
+    def _product(self, given: Tensor, weight: Tensor) -> None:
+        self._input(given)
+        self._weight(weight)
+
+    def _input(self, given: Tensor) -> None:
+        name, layer = self.layer
+        if isinstance(layer, LearnedWeight):
+            self._levels(name, "input", layer.input.bits, given)
+        elif id(given) not in self.quantized:
+            self.census.unquantized.append(f"input of {name}")
 
     def _weight(self, weight: Tensor) -> None:
         name, layer = self.layer
@@ -99,21 +110,25 @@ class _Count:
             self.census.violations.append(f"{name}: weight is not quantized")
             self.census.unquantized.append(f"weight of {name}")
             return
-        for channel in weight.flatten(1):
-            found = len(torch.unique(channel))
+        what, groups = ("the weight", [weight]) if isinstance(layer, LearnedWeight) else ("a channel", list(weight))
+        for group in groups:
+            found = len(torch.unique(group))
             self.census.groups += 1
             self.census.weight_levels = max(self.census.weight_levels, found)
             if found > 2**layer.bits:
-                self.census.violations.append(f"{name}: a channel has {found} values, more than 2^{layer.bits}")
+                self.census.violations.append(f"{name}: {what} has {found} values, more than 2^{layer.bits}")
 
     def _activation(self, name: str, bits: int, output: Tensor) -> None:
-        found = len(torch.unique(output))
+        self._levels(name, "output", bits, output)
+        self.quantized.add(id(output))
+        self.kept.append(output)
+
+    def _levels(self, name: str, what: str, bits: int, activation: Tensor) -> None:
+        found = len(torch.unique(activation))
         self.census.groups += 1
         self.census.activation_levels = max(self.census.activation_levels, found)
         if found > 2**bits:
-            self.census.violations.append(f"{name}: output has {found} values, more than 2^{bits}")
-        self.quantized.add(id(output))
-        self.kept.append(output)
+            self.census.violations.append(f"{name}: {what} has {found} values, more than 2^{bits}")
 
 
 def take(model: nn.Module, images: Tensor) -> Census:

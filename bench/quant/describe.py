@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from bench.quant.layers import QuantizedActivation, QuantizedWeight
+from bench.quant.layers import QuantizedWeight, Quantizer
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,15 @@ def describe(model: nn.Module) -> list[QuantizedTensor]:
         if isinstance(module, QuantizedWeight):
             grid = module.grid()
             codes = grid.codes(module.weight.detach())
-            step, zero = grid.step.flatten(), grid.zero.flatten()
-            found.append(QuantizedTensor(name, "weight", module.bits, 0, step, -zero.long(), codes))
-        elif isinstance(module, QuantizedActivation):
+            axis = 0 if grid.step.ndim else None
+            step, zero = _listed(grid.step), _listed(grid.zero)
+            found.append(QuantizedTensor(name, "weight", module.bits, axis, step, -zero.long(), codes))
+        elif isinstance(module, Quantizer):
             grid = module.grid()
             found.append(QuantizedTensor(name, "activation", module.bits, None, grid.step, -grid.zero.long(), None))
     return found
+
+
+def _listed(parameter: Tensor) -> Tensor:
+    """A grid's step or zero: (O, 1, ...) as (O,), () as it is."""
+    return parameter.flatten() if parameter.ndim else parameter

@@ -10,17 +10,26 @@ from torch.nn.functional import linear
 from bench.quant.grid import Grid, channel_grid, fake_quantize
 from bench.quant.ranges import Range, RangeRule
 
-Weighted = TypeVar("Weighted", nn.Conv2d, nn.Linear)
+Weighted = TypeVar("Weighted", bound=nn.Conv2d | nn.Linear)
 
 
-class QuantizedWeight(nn.Module):
+class Quantizer(nn.Module):
+    """A module that puts its weight or its output on a grid of `bits` bits, unless it is `off`."""
+
+    bits: int
+    off = False
+
+    def grid(self) -> Grid:
+        """The current grid."""
+        raise NotImplementedError
+
+
+class QuantizedWeight(Quantizer):
     """What quantized layers share: a latent `weight` that is put on its grid anew at every forward."""
 
     weight: Tensor
     step: Tensor
     zero: Tensor
-    bits: int
-    off = False
 
     def grid(self) -> Grid:
         """Grid of each output channel: the one that the layer is fixed to, else that of the current weight."""
@@ -60,14 +69,13 @@ class QuantizedLinear(QuantizedWeight, nn.Linear):
         return linear(x, self.quantized_weight(), self.bias)
 
 
-class QuantizedActivation(nn.Module):
+class QuantizedActivation(Quantizer):
     """An activation function followed by a per-tensor quantizer of its output.
 
     While `tracking`, each output widens the range before it is quantized with it.
     """
 
     tracking = False
-    off = False
 
     def __init__(self, function: nn.Module, bits: int, rule: RangeRule) -> None:
         super().__init__()
@@ -88,4 +96,4 @@ class QuantizedActivation(nn.Module):
 
 def is_quantizer(module: nn.Module) -> bool:
     """Whether a module puts its weight or its output on a grid."""
-    return isinstance(module, (QuantizedWeight, QuantizedActivation))
+    return isinstance(module, Quantizer)

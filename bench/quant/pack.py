@@ -30,7 +30,7 @@ def unpack_codes(packed: Tensor, bits: int, shape: tuple[int, ...]) -> Tensor:
 def pack(model: nn.Module) -> dict[str, Tensor]:
     """Every tensor that a deployed model needs: `<layer>.codes`, `.scale`, `.zero_point`, and the rest as it is.
 
-    A weight's value is scale * (code - zero_point), per output channel.
+    A weight's value is scale * (code - zero_point), per output channel where these are (O,), else (), per layer.
     """
     weights = {t.name: t for t in describe(model) if t.kind == "weight"}
     rest = {k: v for k, v in model.state_dict().items() if k.removesuffix(".weight") not in weights}
@@ -58,8 +58,10 @@ def restore(model: nn.Module, packed: Mapping[str, Tensor]) -> nn.Module:
     for name, layer in model.named_modules():
         if isinstance(layer, QuantizedWeight):
             codes = unpack_codes(packed[f"{name}.codes"], layer.bits, tuple(layer.weight.shape))
-            column = (-1, *[1] * (layer.weight.ndim - 1))
-            scale, zero = packed[f"{name}.scale"].view(column), packed[f"{name}.zero_point"].long().view(column)
+            scale, zero = packed[f"{name}.scale"], packed[f"{name}.zero_point"].long()
+            if scale.ndim:
+                column = (-1, *[1] * (layer.weight.ndim - 1))
+                scale, zero = scale.view(column), zero.view(column)
             state[f"{name}.weight"] = (codes - zero) * scale
             device = layer.weight.device
             layer.fix(Grid(scale.to(device), -zero.to(device, scale.dtype), layer.bits))

@@ -90,7 +90,7 @@ class _Draft:
             self.unranked[record.spec["dataset"], record.provenance] += 1
         elif not record.ok:
             self.whynot.append(WhyNot.of(record))
-        elif not record.cell.bits.full:
+        elif record.cell.init:  # trainings from nothing are producers of models, not rows
             require_comparable(record)
             outcome = Outcome.of(record)
             self.outcomes.setdefault(Entry.of(record), []).append(outcome)

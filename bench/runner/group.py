@@ -120,7 +120,7 @@ class Group:
             if not alive:
                 break
             self._step(step, alive)
-            progress.step(step, alive[0].tally.means() if progress.wants_losses() else None)
+            progress.step(step, alive[0].losses() if progress.wants_losses() else None)
             if step.last:
                 self._end_epoch(step, alive, progress)
             if self.stopping or self.checkpoint.due():

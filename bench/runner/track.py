@@ -13,6 +13,7 @@ from bench.method import Learner, Setup, State
 from bench.models.weights import fingerprint
 from bench.quant import census
 from bench.quant.layers import QuantizedActivation
+from bench.quant.learned import LearnedInput, bounds
 from bench.runner.evaluate import Score, TestImages, score
 from bench.runner.tally import Tally
 from bench.schedule import Step
@@ -48,6 +49,10 @@ class Track:
         self.tally.add(step.index, losses | {f"{WATCHED}{k}": v for k, v in self.learner.watched().items()})
         self.steps = step.index + 1
 
+    def losses(self) -> dict[str, float]:
+        """Mean losses of the epoch so far; synchronises with the host."""
+        return {name: mean for name, mean in self.tally.means().items() if not name.startswith(WATCHED)}
+
     def check(self) -> bool:
         """Whether all losses were finite so far; synchronises with the host."""
         self.diverged_at = self.tally.diverged()
@@ -57,9 +62,8 @@ class Track:
         """Score the student as it stands and note the epoch."""
         self.latest = score(self.learner.student(), test)
         scores = {"top1": self.latest.top1, "top5": self.latest.top5}
-        means = self.tally.means()
-        entry = {"losses": {k: v for k, v in means.items() if not k.startswith(WATCHED)}}
-        if watched := {k.removeprefix(WATCHED): v for k, v in means.items() if k.startswith(WATCHED)}:
+        entry = {"losses": self.losses()}
+        if watched := {k.removeprefix(WATCHED): v for k, v in self.tally.means().items() if k.startswith(WATCHED)}:
             entry["watched"] = watched
         self.epochs.append({"epoch": step.epoch, "phase": step.phase, **scores, **entry})
         self.tally.restart()
@@ -132,4 +136,6 @@ def _ranges(student: torch.nn.Module) -> dict[str, list[float]]:
     for name, module in student.named_modules():
         if isinstance(module, QuantizedActivation):
             found[name] = [float(bound) for bound in module.range.bounds()]
+        elif isinstance(module, LearnedInput):
+            found[name] = [float(module.step) * code for code in bounds(module.bits, module.signed)]
     return found

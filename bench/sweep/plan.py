@@ -11,7 +11,7 @@ from bench import records
 from bench.data import Dataset, describe
 from bench.errors import BenchError, RecordInvalid
 from bench.measure.environment import platform
-from bench.method import Method, options_of, settled, version_of
+from bench.method import Card, Method, options_of, settled, version_of
 from bench.models.teachers import Teacher, find, from_file
 from bench.registry import get
 from bench.schedule import Schedule
@@ -131,10 +131,19 @@ def _add(plan: Plan, point: Point, dataset: Dataset) -> None:
     init = _teacher(plan, dataset, point.model, plan.place.teacher) if card.quantizes else None
     tutor = _teacher(plan, dataset, card.tutor) if card.tutor else init
     cell = cell_of(point, method, init, tutor)
-    if reason := method.declines(cell):
+    if reason := _unfit(cell, card, init, tutor) or method.declines(cell):
         plan.declined.append(f"{cell.label}: {reason}")
     else:
         plan.cells.append(planned(cell, method, dataset, plan.place))
+
+
+def _unfit(cell: Cell, card: Card, init: Teacher | None, tutor: Teacher | None) -> str | None:
+    """Why a cell makes no sense whatever its method says, or None."""
+    if card.quantizes and cell.bits.full and not card.full:
+        return f"{card.name} quantizes, and {cell.bits} leaves nothing to quantize; give W2A2 to W8A8"
+    if init and tutor and (init.card.mean, init.card.std) != (tutor.card.mean, tutor.card.std):
+        return f"tutor {tutor.card.model} and init {init.card.model} normalise images differently; train both alike"
+    return None
 
 
 def _teacher(plan: Plan, dataset: Dataset, model: str, file: Path | None = None) -> Teacher:

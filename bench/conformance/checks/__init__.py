@@ -1,0 +1,1 @@
+"""The checks, a file each: what is asked of an adapter, as a list of problems."""
