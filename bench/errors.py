@@ -45,6 +45,10 @@ class ResultsUnwritable(BenchError):
     """A results folder that cannot be written to."""
 
 
+class MergeRefused(BenchError):
+    """Results folders that cannot be merged, as they contradict each other or hold no records."""
+
+
 class RecordInvalid(BenchError):
     """A record that is corrupt, foreign, or of a schema this version does not read."""
 

@@ -13,7 +13,7 @@ from bench import records
 from bench.models.teachers import find
 from bench.records import Record
 from bench.report import table
-from bench.spec import Bits
+from bench.spec import Bits, Cell
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 CLASSES = {"cifar10": 10, "cifar100": 100, "shapes10": 10, "shapes100": 100}
@@ -62,6 +62,10 @@ def test_w8a8_is_within_half_a_point_of_full_precision_before_the_first_update()
     assert abs(top1["untrained"] - top1["init"]) <= 0.005
 
 
+CIFAR = ("cifar10", "cifar100")
+CONTROLS = {"bag": ("generator", "attention"), "akt": ("base", "form")}
+BOTH, OFF = "weights+activations", ("none", "none")
+
 UNMET = "one seed gained 421 and lost 346 images (87.67 to 88.42 %, p = 0.0075): the gate of p < 0.001 is not met"
 
 
@@ -75,6 +79,30 @@ def test_training_helps_at_low_bits_by_exact_mcnemar(bits: Bits) -> None:
     won, lost = int((after & ~before).sum()), int((before & ~after).sum())
     assert won > lost
     assert binomtest(won, won + lost).pvalue < 0.001
+
+
+def trained_at_3_bits() -> list[Record]:
+    """The committed `quick` records of methods that train a student at W3A3."""
+    chosen = [r for r in records.load(RESULTS) if (c := r.cell) and (c.bits, c.schedule) == (Bits(3, 3), "quick")]
+    return [record for record in chosen if record.cell.method != "ptq"]
+
+
+def test_3_bit_records_are_of_every_control_that_the_claims_need() -> None:
+    found = {(c.dataset, c.method, *(c.options[k] for k in CONTROLS.get(c.method, ()))) for c in cells_at_3_bits()}
+    assert {(d, "adadfq") for d in CIFAR} <= found
+    assert {(d, "bag", g, a) for d in CIFAR for g in (BOTH, "none") for a in ("CA-a", "none") if (g, a) != OFF} <= found
+
+
+def cells_at_3_bits() -> list[Cell]:
+    return [record.cell for record in trained_at_3_bits()]
+
+
+@pytest.mark.parametrize("record", trained_at_3_bits(), ids=lambda r: f"{r.cell.dataset}-{r.cell.method}-{r.id[:8]}")
+def test_a_3_bit_student_ends_more_than_two_points_above_its_untrained_state(record: Record) -> None:
+    top1 = record.result["top1"]
+    assert record.ok
+    assert top1["last"] > top1["untrained"] + 0.02
+    assert record.result["census"]["violations"] == []
 
 
 def test_stored_tables_are_what_the_records_give() -> None:
