@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +91,7 @@ def trained_at_3_bits() -> list[Record]:
 def test_3_bit_records_are_of_every_control_that_the_claims_need() -> None:
     found = {(c.dataset, c.method, *(c.options[k] for k in CONTROLS.get(c.method, ()))) for c in cells_at_3_bits()}
     assert {(d, "adadfq") for d in CIFAR} <= found
+    assert {(d, "akt", "adadfq", form) for d in CIFAR for form in (0, 1)} <= found
     assert {(d, "bag", g, a) for d in CIFAR for g in (BOTH, "none") for a in ("CA-a", "none") if (g, a) != OFF} <= found
 
 
@@ -97,7 +99,18 @@ def cells_at_3_bits() -> list[Cell]:
     return [record.cell for record in trained_at_3_bits()]
 
 
-@pytest.mark.parametrize("record", trained_at_3_bits(), ids=lambda r: f"{r.cell.dataset}-{r.cell.method}-{r.id[:8]}")
+SWAMPED = "AKT's feature loss (about 200) swamps the logits' (1.7) on CIFAR-100: form 1 does not train; docs/methods.md"
+
+
+def with_known_failures(record: Record) -> Any:
+    """The record as a test parameter; the one that is known not to train is a strict expected failure."""
+    cell = record.cell
+    swamped = (cell.dataset, cell.method, cell.options.get("form")) == ("cifar100", "akt", 1)
+    marks = [pytest.mark.xfail(strict=True, reason=SWAMPED)] if swamped else []
+    return pytest.param(record, marks=marks, id=f"{cell.dataset}-{cell.method}-{record.id[:8]}")
+
+
+@pytest.mark.parametrize("record", map(with_known_failures, trained_at_3_bits()))
 def test_a_3_bit_student_ends_more_than_two_points_above_its_untrained_state(record: Record) -> None:
     top1 = record.result["top1"]
     assert record.ok
