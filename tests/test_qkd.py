@@ -308,7 +308,8 @@ def test_the_student_moves_in_every_phase_with_its_batch_norms_statistics() -> N
         learner.learn(step, source.draw(step, nn.Identity()))
         moved = changed(before, learner.student())
         assert {name for name in before if name.endswith(("conv.weight", "running_mean", "tracked"))} <= moved
-        assert sum(name.endswith("step") for name in moved) >= 40, step.phase
+        assert all(size.grad.isfinite() and size.grad != 0 for size in learner.steps), step.phase
+        assert any(name.endswith("step") for name in moved), step.phase
 
 
 def test_learning_rates_follow_a_cosine_the_tutors_over_co_study_alone() -> None:
