@@ -11,7 +11,18 @@ from bench import names
 NAMES = ("paper", "quick", "smoke")
 QUICK = 25
 """`quick` is 1/25 of the published epochs, with batch and steps per epoch as published."""
+EPOCHS = re.compile(r"([1-9]\d*)-epochs")
+"""Any other length: the published schedule stretched or shortened to so many epochs."""
 SMOKE_EPOCHS, SMOKE_STEPS = 2, 20
+
+
+def check_name(name: str) -> str:
+    """Return the name of a schedule if it is one.
+
+    Raises:
+        UnknownName: with the nearest known names.
+    """
+    return name if EPOCHS.fullmatch(name) else names.check("schedule", name, (*NAMES, "N-epochs"))
 
 
 @dataclass(frozen=True)
@@ -79,9 +90,8 @@ class Schedule:
         Raises:
             UnknownName: for another name.
         """
-        if match := re.fullmatch(r"(\d+)-epochs", name):
+        if match := EPOCHS.fullmatch(check_name(name)):
             return self._shortened(max(int(match[1]), len(self.phases)))
-        names.check("schedule", name, NAMES)
         if name == "paper":
             return self
         epochs = SMOKE_EPOCHS if name == "smoke" else round(self.epochs / QUICK)

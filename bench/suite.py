@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.errors import SuiteInvalid
+from bench.errors import SuiteInvalid, UnknownName
 from bench.names import unknown
-from bench.schedule import NAMES as SCHEDULES
+from bench.schedule import check_name
 from bench.spec import PRECISIONS, Bits
 
 AXES = ("dataset", "model", "method", "bits", "schedule", "precision", "seed")
@@ -131,8 +131,10 @@ def _problem(axis: str, value: Any) -> str | None:
         return None if isinstance(value, str) else f"must be text, not {value!r}"
     if axis == "method" and isinstance(value, dict):
         return _variant_problem(value)
+    if axis == "schedule":
+        return None if value == AUTO else _schedule_problem(value)
     known = {"method": registry.names, "model": models}.get(axis)
-    choices = known() if known else ((*SCHEDULES, AUTO) if axis == "schedule" else PRECISIONS)
+    choices = known() if known else PRECISIONS
     return None if value in choices else unknown(axis, str(value), choices)
 
 
@@ -143,6 +145,14 @@ def _variant_problem(value: Mapping[str, Any]) -> str | None:
     if not isinstance(value.get("options", {}), dict):
         return f"options must be a table, not {value['options']!r}"
     return _problem("method", value.get("name"))
+
+
+def _schedule_problem(value: Any) -> str | None:
+    try:
+        check_name(str(value))
+    except UnknownName as error:
+        return str(error)
+    return None
 
 
 def _bits_problem(value: Any) -> str | None:

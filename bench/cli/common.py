@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from bench.data import data_root
-from bench.schedule import NAMES
+from bench.errors import UnknownName
+from bench.schedule import check_name
 from bench.spec import PRECISIONS
 from bench.sweep.plan import Place
 
@@ -27,7 +28,10 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads of a cell (default: all)")
     parser.add_argument(
-        "--schedule", choices=NAMES, help="published schedule, 1/25 of its epochs, or 2 epochs of 20 steps"
+        "--schedule",
+        type=_schedule,
+        metavar="{paper,quick,smoke,N-epochs}",
+        help="published schedule, 1/25 of its epochs, 2 epochs of 20 steps, or any length such as 40-epochs",
     )
     parser.add_argument("--precision", choices=PRECISIONS, help="arithmetic of training (evaluation is always fp32)")
 
@@ -43,3 +47,10 @@ def place(parsed: argparse.Namespace) -> Place:
 def command() -> str:
     """The command line as it was given, for records."""
     return " ".join(["python -m bench", *sys.argv[1:]])
+
+
+def _schedule(text: str) -> str:
+    try:
+        return check_name(text)
+    except UnknownName as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
