@@ -41,7 +41,10 @@ def test_overrides_touch_only_the_points_they_name(tmp_path: Path) -> None:
 
 
 def test_all_mistakes_are_reported_at_once_with_their_keys(tmp_path: Path) -> None:
-    text = 'nam = "x"\n[axes]\ndataset = "cifar10"\nmethod = ["gdqf"]\nbits = ["W9A9", "four"]\nschedule = ["0-epochs", "auto", "40-epochs"]\nseed = [-1]\nsead = [0]\n'
+    text = (
+        'nam = "x"\n[axes]\ndataset = "cifar10"\nmethod = ["gdqf"]\nbits = ["W9A9", "four"]\n'
+        'schedule = ["0-epochs", "auto", "40-epochs"]\nseed = [-1]\nsead = [0]\n'
+    )
     with pytest.raises(SuiteInvalid) as caught:
         read(suite_of(tmp_path, text))
     message = str(caught.value)
