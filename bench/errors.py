@@ -67,3 +67,7 @@ class TrackingUnavailable(BenchError):
 
 class MethodInvalid(BenchError):
     """An adapter that cannot be loaded or does not keep the contract."""
+
+
+class MissingExtra(BenchError):
+    """A package that an optional part needs and that is not installed."""

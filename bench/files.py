@@ -13,8 +13,11 @@ from typing import Any, BinaryIO
 from bench.errors import ResultsUnwritable
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], object], *, durable: bool = True) -> None:
     """Let `write` fill a temporary file beside `path`, flush it to disk, then rename it into place.
+
+    Args:
+        durable: whether the file must outlast a crash of the machine, which takes some milliseconds.
 
     Raises:
         ResultsUnwritable: if the folder cannot be written or the disk is full; nothing is left behind.
@@ -24,8 +27,9 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
         raise ResultsUnwritable(

@@ -120,6 +120,12 @@ def hold(path: Path, *, wait: float = 0) -> Iterator[Lock]:
             _release(lock)
 
 
+def owner(path: Path) -> Owner | None:
+    """Who holds the lock file `path` and is alive, or None."""
+    content = _read(path)
+    return Owner.parse(content) if content and not _gone(path, content) else None
+
+
 def _take_within(lock: Lock, wait: float) -> None:
     """Try until the lock is taken.
 

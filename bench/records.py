@@ -15,6 +15,8 @@ from bench.spec import Cell
 
 SCHEMA = 1
 STATUSES = ("ok", "failed", "skipped", "timeout", "oom", "diverged")
+FINAL = ("ok", "diverged", "skipped")
+"""Statuses that a repetition would not change; cells with another one are tried again."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Record:
     @property
     def ok(self) -> bool:
         return self.status == "ok"
+
+    @property
+    def final(self) -> bool:
+        """Whether there is nothing left to try."""
+        return self.status in FINAL
 
 
 def seal(result: dict[str, Any]) -> dict[str, Any]:
@@ -99,6 +106,14 @@ def read(path: Path) -> Record:
     if record.result and seal(record.result)["digest"] != record.result.get("digest"):
         raise RecordInvalid(f"{path}: the result does not match its digest, so it was changed after it was written")
     return record
+
+
+def find(path: Path) -> Record | None:
+    """The record at a path, or None where there is none that can be read."""
+    try:
+        return read(path) if path.is_file() else None
+    except RecordInvalid:
+        return None
 
 
 def _refuse_constant(name: str) -> float:

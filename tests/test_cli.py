@@ -80,7 +80,7 @@ def test_missing_cifar_goes_on_with_the_stand_in_and_says_so(tmp_path: Path) -> 
     suite.write_text(place.suite.read_text().replace('"tiny"', '"cifar10"'))
     done = place.bench("run", str(suite), "--stand-in", "shapes10", "--dry-run", **offline())
     assert "STAND-IN" in done.stderr
-    assert "no full-precision resnet20 for shapes10" in done.stderr
+    assert "first: python -m bench pretrain --dataset shapes10 --model resnet20" in done.stdout
 
 
 def offline() -> dict[str, str]:

@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cli.common import add_data_root, add_machine, add_results, command, place
+from bench.cli.filters import add_filters, wish
 from bench.data import data_root, describe
 from bench.errors import DataMissing, TrackingUnavailable
 from bench.files import ensure_writable
-from bench.spec import Bits
 from bench.suite import Suite, read
+from bench.sweep.executors import NAMES as EXECUTORS
 
 if TYPE_CHECKING:
-    from bench.sweep.plan import Place, Planned, Wish
+    from bench.sweep.plan import Place, Planned
+    from bench.sweep.wish import Wish
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("suite", type=Path, help="suite file, e.g. suites/cifar10.toml")
-    parser.add_argument("--method", default="*", help="only methods that match this glob")
-    parser.add_argument("--dataset", default="*", help="only data sets that match this glob")
-    parser.add_argument("--bits", type=_bits, default=(), help="only these bit-widths, e.g. W4A4,W3A3")
-    parser.add_argument("--seeds", type=int, help="number of seeds, from 0; those that exist are kept")
+    add_filters(parser)
     parser.add_argument("--teacher", type=Path, help="weights of the full-precision model, e.g. a file of pytorchcv")
     parser.add_argument("--stand-in", metavar="NAME", help="data set to use where the suite's own cannot be had")
     parser.add_argument("--pretrain", action="store_true", help="first train full-precision models that are missing")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     parser.add_argument("--no-sync", action="store_true", help="leave MLflow alone; `sync` brings the records in later")
+    parser.add_argument("--executor", choices=EXECUTORS, default="local", help="where cells run (default: local)")
+    parser.add_argument("--slots", type=int, help="how many groups of cells run at once (default: as many as fit)")
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        help="end a cell that takes longer, e.g. 90, 45m, 2h (default: 5 times its siblings)",
+    )
     add_machine(parser)
     add_results(parser)
     add_data_root(parser)
@@ -38,24 +45,30 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     from bench import records
-    from bench.sweep import local
-    from bench.sweep.plan import Wish, make, rates
+    from bench.sweep import supervisor
+    from bench.sweep.executors import executor
+    from bench.sweep.failures import leave_skips
+    from bench.sweep.limits import Limits
+    from bench.sweep.plan import make
+    from bench.sweep.rates import rates
     from bench.sweep.show import show
 
     suite = _with_data(read(parsed.suite), parsed)
-    wish = Wish(parsed.method, parsed.dataset, parsed.bits, parsed.seeds, parsed.schedule, parsed.precision)
-    where = place(parsed)
+    wished, where = wish(parsed), place(parsed)
     wanted = parsed.pretrain and not parsed.teacher and not parsed.dry_run
-    if wanted and (code := _pretrain(suite, wish, where)):
+    if wanted and (code := _pretrain(suite, wished, where)):
         return code
-    plan = make(suite, wish, where)
+    plan = make(suite, wished, where, missing_allowed=parsed.dry_run)
     print(show(plan, rates(records.load(where.results), where.device)), flush=True)
     if parsed.dry_run:
         return 0
     ensure_writable(where.results)
-    if code := local.run(plan, command()):
-        return code
-    return _finish(make(suite, wish, where).cells, parsed)
+    leave_skips(plan, command())
+    if plan.left:
+        held = executor(parsed.executor, where, parsed.slots)
+        if code := supervisor.run(plan, command(), held, Limits(parsed.timeout)):
+            return code
+    return _finish(make(suite, wished, where).cells, parsed)
 
 
 def _finish(cells: Sequence[Planned], parsed: argparse.Namespace) -> int:
@@ -67,7 +80,7 @@ def _finish(cells: Sequence[Planned], parsed: argparse.Namespace) -> int:
     report = table.build(parsed.results)
     for dataset in dict.fromkeys(planned.cell.dataset for planned in cells):
         print(table.terminal(report, dataset))
-    return 0 if all(planned.status == "ok" for planned in cells) else 1
+    return 0 if all(planned.status in ("ok", "skipped") for planned in cells) else 1
 
 
 def _pretrain(suite: Suite, wish: Wish, where: Place) -> int:
@@ -120,8 +133,9 @@ def _sync(results: Path) -> None:
         print(f"MLflow: {error}", file=sys.stderr)
 
 
-def _bits(text: str) -> tuple[Bits, ...]:
-    try:
-        return tuple(Bits.parse(part) for part in text.replace(" ", ",").split(",") if part)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+def _seconds(text: str) -> float:
+    """Seconds of a time such as `90`, `45m` or `2h`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not found or not float(found[1]):
+        raise argparse.ArgumentTypeError(f"'{text}' is no time such as 90, 45m or 2h")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bench.conformance.digests import Digests, digests
 from bench.method import Batch, Method, Setup
-from bench.runner.checkpoint import Checkpoint
+from bench.runner import checkpoint
 from bench.schedule import Step
 
 
@@ -68,12 +68,11 @@ class Run:
 
     def save(self, path: Path) -> None:
         """Write both states as a group's checkpoint is written."""
-        Checkpoint(path).save({"source": self.source.state(), "learner": self.learner.state()})
+        checkpoint.save(path, {"source": self.source.state(), "learner": self.learner.state()})
 
     def load(self, path: Path, start: int) -> Run:
         """Go on from the states in a checkpoint that was written before step `start`."""
-        state = Checkpoint(path).load(self.setup.device)
-        assert state is not None
+        state = checkpoint.load(path, self.setup.device)
         self.source.load(state["source"])
         self.learner.load(state["learner"])
         self.start = start

@@ -23,7 +23,7 @@ from bench.runner import build
 from bench.runner.job import Job
 from bench.spec import FULL, Bits, Cell, identity
 from bench.suite import Point
-from bench.sweep.plan import cell_of
+from bench.sweep.cells import cell_of
 
 BATCH, STEPS = 8, 2
 """Images per step and steps per epoch; there is one epoch a phase, and one more."""

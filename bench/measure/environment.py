@@ -27,6 +27,18 @@ def gpu_name(index: int = 0) -> str | None:
         return None
 
 
+def free_gpu_bytes() -> list[int]:
+    """Free memory of each NVIDIA GPU from NVML; one entry of 0 where NVML cannot say."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        return [int(pynvml.nvmlDeviceGetMemoryInfo(handle).free) for handle in handles]
+    except pynvml.NVMLError:
+        return [0]
+
+
 def device(wanted: str) -> str:
     """`cpu` or `cuda`: what was wanted, or for `auto` a GPU where there is one."""
     return ("cuda" if gpu_name() else "cpu") if wanted == "auto" else wanted
@@ -49,9 +61,14 @@ def environment(device_kind: str, threads: int) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "device": gpu_name() if device_kind == "cuda" else "cpu",
         "threads": threads,
-        "host": hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12],
+        "host": host_key(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
     }
+
+
+def host_key() -> str:
+    """This host's name, only as a hash."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12]
 
 
 def peak_resident_bytes() -> int:

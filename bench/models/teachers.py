@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,10 @@ class Teacher:
 
     card: TeacherCard
     weights: Path
+
+    def resolved(self) -> Teacher:
+        """The same, found from any folder."""
+        return replace(self, weights=self.weights.resolve())
 
     def network(self, classes: int) -> nn.Module:
         """A new network on the CPU in eval mode with these weights.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +15,72 @@ from bench.files import write_whole
 INTERVAL = float(os.environ.get("BENCH_CHECKPOINT_SECONDS", "60"))
 """Seconds between checkpoints."""
 
+State = dict[str, Any]
+
+
+def save(path: Path, state: State) -> None:
+    """Write a state of tensors and plain values, whole or not at all."""
+    write_whole(path, lambda file: torch.save(state, file))
+
+
+def load(path: Path, device: torch.device) -> State:
+    """The state that `save` wrote, on a device."""
+    state: State = torch.load(path, map_location=device, weights_only=True)
+    return state
+
 
 class Checkpoint:
-    """The checkpoint file of a group and when it was last written."""
+    """The checkpoint file of a group and when it was last written.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Cells that ran in a larger group before, which ended without them, continue from the larger group's checkpoint.
+
+    Args:
+        folder: where checkpoints lie. source: name of what the cells share. key: name of the group.
+        ids: of its cells. say: takes a line for a person.
+    """
+
+    def __init__(self, folder: Path, source: str, key: str, ids: Iterable[str], say: Callable[[str], None]) -> None:
+        self.path = folder / f"{source}-{key}.checkpoint"
+        self.others = f"{source}-*.checkpoint"
+        self.ids = frozenset(ids)
+        self.say = say
         self.written = time.monotonic()
 
     def due(self) -> bool:
         """Whether the interval has passed since the last one."""
         return time.monotonic() - self.written >= INTERVAL
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Write a state of tensors and plain values."""
-        write_whole(self.path, lambda file: torch.save(state, file))
+    def save(self, state: State) -> None:
+        """Write the group's state, with those of its cells by id under `tracks`, and the index of the `next` step."""
+        save(self.path, state)
         self.written = time.monotonic()
 
-    def load(self, device: torch.device) -> dict[str, Any] | None:
-        """The last state, or None where there is none."""
-        if not self.path.is_file():
-            return None
-        return torch.load(self.path, map_location=device, weights_only=True)
+    def load(self, device: torch.device) -> State | None:
+        """The state that went furthest of those that hold every cell of the group, or None."""
+        found = [state for path in self._files() if (state := self._read(path, device)) is not None]
+        fit = [state for state in found if self.ids <= state["tracks"].keys()]
+        return max(fit, key=lambda state: state["next"], default=None)
 
-    def remove(self) -> None:
+    def remove(self, recorded: Callable[[str], bool]) -> None:
+        """Remove it, and those of larger groups whose every cell is `recorded`."""
         self.path.unlink(missing_ok=True)
+        for path in self._files():
+            state = self._read(path, torch.device("cpu"))
+            if state is not None and all(recorded(cell) for cell in state["tracks"]):
+                path.unlink(missing_ok=True)
+
+    def _files(self) -> list[Path]:
+        return sorted(self.path.parent.glob(self.others))
+
+    def _read(self, path: Path, device: torch.device) -> State | None:
+        """A file's state; one that cannot be read is of no use to anybody and is removed."""
+        try:
+            state = load(path, device)
+            state["next"], state["tracks"].keys()
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # torch.load raises many kinds for a damaged file
+            self.say(f"{path} cannot be read ({type(error).__name__}) and was removed; what it held is computed again")
+            path.unlink(missing_ok=True)
+            return None
+        return state

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
-import traceback
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,19 +15,23 @@ import torch
 from bench.artifacts import Artifacts
 from bench.data import describe, training_files
 from bench.data.guard import Guard
-from bench.errors import BenchError, ResultsUnwritable
-from bench.measure.environment import platform
+from bench.errors import Busy, ResultsUnwritable
+from bench.locks import hold
 from bench.method import settled
+from bench.records import find, path_of
 from bench.registry import get
 from bench.runner import build
 from bench.runner.checkpoint import Checkpoint
-from bench.runner.code import code_digest
+from bench.runner.code import code_of
 from bench.runner.evaluate import score
+from bench.runner.failure import reason_of, status_of
 from bench.runner.job import Job
+from bench.runner.log import say
 from bench.runner.outcome import Outcome, leave
-from bench.runner.progress import Progress
+from bench.runner.progress import Far, Progress
 from bench.runner.track import Track
 from bench.schedule import Step
+from bench.spec import group_key
 
 CHECK_EVERY = 50
 """Steps between looks at whether losses are still finite."""
@@ -43,28 +45,35 @@ def run(job: Job) -> list[Path]:
     """Run a group's cells and leave one record a cell, each written whole or not at all.
 
     Raises:
+        Busy: if another process runs one of the cells, or has run it.
         Interrupted: after Ctrl-C or SIGTERM, once the checkpoint is written.
         ResultsUnwritable: if records or checkpoints cannot be written.
         Exception: whatever went wrong in a group of several cells; a single cell's fault becomes its record.
     """
     torch.set_num_threads(job.threads)
     began = datetime.now(UTC)
-    try:
-        return Group(job).run()
-    except (Interrupted, ResultsUnwritable):
-        raise
-    except Exception as error:
-        if len(job.cells) > 1:
-            raise  # the sweep runs the cells one by one, so that one cell's fault costs no other
-        dataset = describe(job.cells[0].dataset, job.data_root)
-        return [leave(job, dataset, _failure(job, error, began))]
+    with _alone(job):
+        try:
+            return Group(job).run()
+        except (Interrupted, ResultsUnwritable):
+            raise
+        except (Exception, SystemExit) as error:
+            if len(job.cells) > 1:
+                raise  # the sweep runs the cells one by one, so that one cell's fault costs no other
+            dataset = describe(job.cells[0].dataset, job.data_root)
+            outcome = Outcome(job.cells[0], job.ids[0], status_of(error), reason_of(error), began=began)
+            return [leave(job, dataset, outcome)]
 
 
-def _failure(job: Job, error: Exception, began: datetime) -> Outcome:
-    """How a cell ended whose method or set-up raised an error."""
-    oom = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-    reason = str(error) if isinstance(error, BenchError) else _tail(error)
-    return Outcome(job.cells[0], job.ids[0], "oom" if oom else "failed", reason, began=began)
+@contextmanager
+def _alone(job: Job) -> Iterator[None]:
+    """Hold the locks of all cells of the job, none of which is done yet."""
+    with ExitStack() as held:
+        for index in sorted(range(len(job.ids)), key=lambda i: job.ids[i]):
+            held.enter_context(hold(job.lock(index)))
+            if job.done(index):
+                raise Busy(f"{job.record(index)} is there already")
+        yield
 
 
 class Group:
@@ -73,15 +82,16 @@ class Group:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.method = get(job.cells[0].method)
-        code_digest(type(self.method).__module__)
+        code_of(type(self.method).__module__)  # as it is now, whatever is edited while the group runs
         self.dataset = describe(job.cells[0].dataset, job.data_root)
         self.began = datetime.now(UTC)
         self.seconds = {"draw": 0.0, "other": 0.0}
         self.resumed = 0
-        work, where = job.results / ".work", platform(job.device, job.threads)
-        self.checkpoint = Checkpoint(work / f"{job.key}-{where.replace('/', '-')}.checkpoint")
-        self.title = f"{job.cells[0].method} {' '.join(str(c.bits) for c in job.cells if not c.bits.full)}".strip()
-        self.artifacts = Artifacts(work / "artifacts", where, self._say)
+        self.title = job.title
+        work, shares = job.results / ".work", not settled(self.method, job.cells[0].options).feedback
+        source = f"{(group_key(job.cells[0]) if shares else job.ids[0])[:16]}-{job.platform.replace('/', '-')}"
+        self.checkpoint = Checkpoint(work / "checkpoints", source, job.key, job.ids, self._say)
+        self.artifacts = Artifacts(work / "artifacts", job.platform, self._say)
         self.looping = self.stopping = False
 
     def run(self) -> list[Path]:
@@ -91,8 +101,14 @@ class Group:
                 self._build()
             self._loop()
             paths = [self._leave(track) for track in self.tracks]
-        self.checkpoint.remove()
+        self.checkpoint.remove(self._recorded)
         return paths
+
+    def _recorded(self, cell_id: str) -> bool:
+        """Whether a cell of the same source has its record."""
+        cell = self.job.cells[0]
+        record = find(path_of(self.job.results, cell.dataset, cell.method, cell_id, self.job.platform))
+        return record is not None and record.final
 
     def _build(self) -> None:
         job = self.job
@@ -107,25 +123,25 @@ class Group:
         self.start = self._resume()
 
     def _say(self, line: str) -> None:
-        """Tell a person something before the first step."""
-        print(f"{self.title}: {line}", file=sys.stderr, flush=True)
+        """Tell a person something."""
+        say(f"{self.title}: {line}")
 
     def _loop(self) -> None:
         self.looping = True
-        progress = Progress(self.title, self.schedule.total, self.start)
         if 0 < self.start < self.schedule.total:
-            progress.say(f"continues at step {self.start + 1} of {self.schedule.total}")
-        for step in self.schedule.walk(self.start):
-            alive = [track for track in self.tracks if track.diverged_at is None]
-            if not alive:
-                break
-            self._step(step, alive)
-            progress.step(step, alive[0].losses() if progress.wants_losses() else None)
-            if step.last:
-                self._end_epoch(step, alive, progress)
-            if self.stopping or self.checkpoint.due():
-                self._save(step)
-        progress.close()
+            self._say(f"continues at step {self.start + 1} of {self.schedule.total}")
+        with Progress(self.job.state, Far(self.job.ids, self.title, self.schedule.total, self.start)) as progress:
+            for step in self.schedule.walk(self.start):
+                alive = [track for track in self.tracks if track.diverged_at is None]
+                if not alive:
+                    break
+                self._step(step, alive)
+                if progress.due():
+                    progress.tell(step, alive[0].losses())
+                if step.last:
+                    self._end_epoch(step, alive)
+                if self.stopping or self.checkpoint.due():
+                    self._save(step)
 
     def _step(self, step: Step, alive: list[Track]) -> None:
         with _timed(self.seconds, "draw"):
@@ -138,7 +154,7 @@ class Group:
             for track in alive:
                 track.check()
 
-    def _end_epoch(self, step: Step, alive: list[Track], progress: Progress) -> None:
+    def _end_epoch(self, step: Step, alive: list[Track]) -> None:
         for track in alive:
             if track.diverged_at is not None:
                 continue
@@ -147,9 +163,7 @@ class Group:
             found = track.epochs[-1]
             bits = track.setup.cell.bits
             name = "" if bits.full else f"{bits} "
-            progress.say(
-                f"epoch {step.epoch + 1}/{self.schedule.epochs} {name}top-1 {found['top1']:.2%} ({step.phase})"
-            )
+            self._say(f"epoch {step.epoch + 1}/{self.schedule.epochs} {name}top-1 {found['top1']:.2%} ({step.phase})")
 
     def _save(self, step: Step) -> None:
         """Write the checkpoint, and stop here if that was asked for."""
@@ -168,7 +182,9 @@ class Group:
         self.source.load(state["source"])
         for track in self.tracks:
             track.load(state["tracks"][track.id])
-        self.seconds, self.began = state["seconds"], datetime.fromisoformat(state["began"])
+        part = len(self.tracks) / len(state["tracks"])  # less than 1 where a larger group ended without these cells
+        self.seconds = {key: value * part for key, value in state["seconds"].items()}
+        self.began = datetime.fromisoformat(state["began"])
         self.resumed = state["resumed"] + 1
         if state["next"] == self.schedule.total:
             for track in self.tracks:
@@ -217,11 +233,6 @@ class Group:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def _tail(error: BaseException) -> str:
-    """The last lines of an error's traceback."""
-    return "".join(traceback.format_exception(error)[-3:]).strip()
 
 
 @contextmanager

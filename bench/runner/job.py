@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.files import canonical_json, digest
+from bench.measure.environment import platform
 from bench.models.card import TeacherCard, channels
 from bench.models.teachers import Teacher
+from bench.records import find, path_of
 from bench.spec import Cell
 
 
@@ -38,8 +40,44 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Identity of the group, which its checkpoint is filed under."""
+        """Identity of the group, which its files are named after."""
         return digest([*self.ids, self.device, self.threads])[:16]
+
+    def record(self, index: int) -> Path:
+        """Where the record of a cell will be."""
+        cell = self.cells[index]
+        return path_of(self.results, cell.dataset, cell.method, self.ids[index], self.platform)
+
+    def lock(self, index: int) -> Path:
+        """The lock file of a cell."""
+        return lock_of(self.results, self.record(index))
+
+    def done(self, index: int) -> bool:
+        """Whether a cell has a record that a repetition would not change."""
+        record = find(self.record(index))
+        return record is not None and record.final
+
+    @property
+    def title(self) -> str:
+        """Method, bit-widths and seed, for people."""
+        cell = self.cells[0]
+        bits = " ".join(str(cell.bits) for cell in self.cells if not cell.bits.full)
+        return " ".join(word for word in (cell.dataset, cell.method, bits, f"seed {cell.seed}") if word)
+
+    @property
+    def platform(self) -> str:
+        """What its results may depend on besides the cells."""
+        return platform(self.device, self.threads)
+
+    @property
+    def log(self) -> Path:
+        """What its process says, kept while it is of use."""
+        return self.results / ".work" / "logs" / f"{self.key}.log"
+
+    @property
+    def state(self) -> Path:
+        """How far it is, for whoever watches; see `bench.runner.progress`."""
+        return self.results / ".work" / "running" / f"{self.key}.json"
 
     def only(self, index: int) -> Job:
         """The job of one of its cells."""
@@ -60,6 +98,11 @@ class Job:
         plain |= {"results": Path(plain["results"]), "data_root": Path(plain["data_root"])}
         plain["teachers"] = {k: Teacher(_card(t["card"]), Path(t["weights"])) for k, t in plain["teachers"].items()}
         return cls(**plain)
+
+
+def lock_of(results: Path, record: Path) -> Path:
+    """The lock file of the cell with this record."""
+    return results / ".work" / "locks" / f"{record.stem}.lock"
 
 
 def _card(plain: Mapping[str, Any]) -> TeacherCard:

@@ -16,7 +16,7 @@ from bench.models import weights
 from bench.quant.pack import pack
 from bench.records import Record, path_of, seal, write
 from bench.registry import get
-from bench.runner.code import code_digest
+from bench.runner.code import code_of
 from bench.runner.job import Job
 from bench.spec import Cell
 
@@ -66,7 +66,7 @@ def _method(cell: Cell) -> dict[str, Any]:
         "quantizer": card.quantizer,
         "reading": card.reading,
         "defaults": defaults_of(card),
-        "code": code_digest(type(method).__module__),
+        "code": code_of(type(method).__module__),
     }
 
 

@@ -1,63 +1,82 @@
-"""Progress for people: a bar on a terminal, plain lines elsewhere."""
+"""How far a group is: a small file for whoever watches."""
 
 from __future__ import annotations
 
-import sys
+import json
+import math
 import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
-from tqdm import tqdm
-
+from bench.files import canonical_json, write_whole
 from bench.schedule import Step
 
-LINE_INTERVAL = 30.0
+INTERVAL = 2.0
+"""Seconds between two updates of the file."""
+
+
+@dataclass
+class Far:
+    """How far a group is.
+
+    Attributes:
+        ids: of its cells. title: for people. done, total: steps. rate: steps a second.
+        losses: means of the epoch so far, those that are finite.
+    """
+
+    ids: Sequence[str]
+    title: str
+    total: int
+    done: int = 0
+    rate: float = 0.0
+    losses: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def left(self) -> float:
+        """Seconds left at this rate."""
+        return (self.total - self.done) / self.rate if self.rate else float("inf")
+
+
+def read(path: Path) -> Far | None:
+    """What a group's file says, or None where it has none."""
+    try:
+        return Far(**json.loads(path.read_text()))
+    except (OSError, TypeError, ValueError):
+        return None
 
 
 class Progress:
-    """Steps done, step rate, losses and time left of one group."""
+    """Counts steps and keeps the file up to date while the block runs; afterwards the file is gone."""
 
-    def __init__(self, title: str, total: int, done: int) -> None:
-        self.title, self.total = title, total
-        self.began, self.begun_at = time.monotonic(), done
+    def __init__(self, path: Path, far: Far) -> None:
+        self.path, self.far = path, far
+        self.began, self.begun_at = time.monotonic(), far.done
         self.shown = self.began
-        live = sys.stderr.isatty()
-        self.bar = tqdm(total=total, initial=done, desc=title, unit="step", dynamic_ncols=True) if live else None
 
-    def wants_losses(self) -> bool:
-        """Whether it is time to show losses again, which costs a synchronisation."""
-        return time.monotonic() - self.shown >= (1.0 if self.bar is not None else LINE_INTERVAL)
+    def __enter__(self) -> Progress:
+        self._write()
+        return self
 
-    def step(self, step: Step, losses: dict[str, float] | None) -> None:
-        """Count a step; `losses` where they were wanted."""
-        if self.bar is not None:
-            self.bar.update(1)
-            if losses is not None:
-                self.bar.set_postfix_str(_text(losses))
-        elif losses is not None:
-            done = step.index + 1
-            rate = (done - self.begun_at) / (time.monotonic() - self.began)
-            left = (self.total - done) / rate
-            self.say(f"step {done}/{self.total}, {rate:.2f} steps/s, {_span(left)} left, {_text(losses)}")
-        if losses is not None:
-            self.shown = time.monotonic()
+    def __exit__(self, *_: object) -> None:
+        self.path.unlink(missing_ok=True)
 
-    def say(self, text: str) -> None:
-        """A line that stays."""
-        line = f"{self.title}: {text}"
-        if self.bar is not None:
-            self.bar.write(line, file=sys.stderr)
-        else:
-            print(line, file=sys.stderr, flush=True)
+    def due(self) -> bool:
+        """Whether it is time to tell losses again, which costs a synchronisation."""
+        return time.monotonic() - self.shown >= INTERVAL
 
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
+    def tell(self, step: Step, losses: dict[str, float]) -> None:
+        """A step is done."""
+        self.shown = time.monotonic()
+        self.far.done = step.index + 1
+        self.far.losses = {name: value for name, value in losses.items() if math.isfinite(value)}
+        self.far.rate = (self.far.done - self.begun_at) / max(1e-9, self.shown - self.began)
+        self._write()
 
+    def pause(self, seconds: float) -> None:
+        """Leave out a time in which nothing was to be done."""
+        self.began += seconds
 
-def _text(losses: dict[str, float]) -> str:
-    return " ".join(f"{name.split('/')[-1]} {value:.4g}" for name, value in losses.items())
-
-
-def _span(seconds: float) -> str:
-    minutes, seconds = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}"
+    def _write(self) -> None:
+        text = canonical_json(asdict(self.far)).encode()
+        write_whole(self.path, lambda file: file.write(text), durable=False)

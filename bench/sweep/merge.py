@@ -10,9 +10,6 @@ from bench.errors import MergeRefused
 from bench.files import pretty_json, write_bytes, write_text
 from bench.records import Record, path_of, read
 
-SETTLED = ("ok", "diverged", "skipped")
-"""Statuses that a repetition would not change; a record with another one gives way."""
-
 
 @dataclass
 class Merged:
@@ -55,7 +52,7 @@ def merge(results: Path, sources: Sequence[Path]) -> Merged:
         known = chosen.get(find.target) or _known(find.target)
         if known is None or _gives_way(known.record, find.record):
             chosen[find.target] = find
-        elif _same(known.record, find.record) or find.record.status not in SETTLED:
+        elif _same(known.record, find.record) or not find.record.final:
             merged.present += 1
         elif known.record.run.get("deterministic") and find.record.run.get("deterministic"):
             refused.append(_contradiction(known, find))
@@ -89,7 +86,7 @@ def _known(target: Path) -> _Find | None:
 
 
 def _gives_way(known: Record, other: Record) -> bool:
-    return known.status not in SETTLED and other.status in SETTLED
+    return not known.final and other.final
 
 
 def _same(known: Record, other: Record) -> bool:

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import records
 from bench.data import Dataset, describe
 from bench.errors import BenchError, RecordInvalid
 from bench.measure.environment import platform
-from bench.method import Card, Method, options_of, settled, version_of
+from bench.method import settled, version_of
 from bench.models.teachers import Teacher, find, from_file
 from bench.registry import get
 from bench.schedule import Schedule
-from bench.spec import Bits, Cell, group_key, identity
-from bench.suite import AUTO, Point, Suite
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the command line changes in a suite.
-
-    Attributes:
-        method, dataset: globs. bits: only these widths. seeds: seeds 0 .. seeds-1 in place of the suite's.
-        schedule, precision: in place of the suite's.
-    """
-
-    method: str = "*"
-    dataset: str = "*"
-    bits: tuple[Bits, ...] = ()
-    seeds: int | None = None
-    schedule: str | None = None
-    precision: str | None = None
+from bench.spec import Cell, group_key, identity
+from bench.suite import Point, Suite
+from bench.sweep.cells import cell_of, unfit
+from bench.sweep.missing import Missing, Waiting, missing_of, waiting
+from bench.sweep.wish import Wish, wished
 
 
 @dataclass(frozen=True)
@@ -57,33 +41,68 @@ class Place:
 
 @dataclass(frozen=True)
 class Planned:
-    """A cell with everything that is known before it runs."""
+    """A cell with everything that is known before it runs.
+
+    Attributes:
+        version, fingerprint: of the method as its options make it, and of the data set; both are part of the id.
+        path: of its record. recorded: the record's status, or None where there is none that can be read.
+        reason: the record's, or why it cannot be read. declined: why the cell cannot run.
+    """
 
     cell: Cell
     id: str
+    version: str
+    fingerprint: str
     schedule: Schedule
     path: Path
-    status: str
-    """`left`, or the status of its record: `ok`, `diverged` and `skipped` are done, the others are tried again."""
+    recorded: str | None = None
+    reason: str | None = None
+    declined: str | None = None
+
+    @property
+    def unrecorded(self) -> bool:
+        """Whether it is declined and no record says so yet."""
+        return self.declined is not None and self.recorded not in records.FINAL
+
+    @property
+    def status(self) -> str:
+        """`skipped` where it is declined, else the status of its record, else `left`."""
+        return "skipped" if self.unrecorded else self.recorded or "left"
+
+    @property
+    def why(self) -> str | None:
+        """The reason of its status."""
+        return self.declined if self.unrecorded else self.reason
 
     @property
     def done(self) -> bool:
-        return self.status in ("ok", "diverged", "skipped")
+        """Whether there is nothing left to try; cells that failed are tried again."""
+        return self.status in records.FINAL
 
 
 @dataclass
 class Plan:
-    """Cells in the suite's order, the teachers that they name, and why some cannot run."""
+    """Cells in the suite's order, those that wait for models, and the teachers that cells name."""
 
     suite: str
     place: Place
     cells: list[Planned] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
     teachers: dict[str, Teacher] = field(default_factory=dict)
-    declined: list[str] = field(default_factory=list)
 
     @property
     def left(self) -> list[Planned]:
         return [planned for planned in self.cells if not planned.done]
+
+    @property
+    def unrecorded(self) -> list[Planned]:
+        """Declined cells that no record tells of yet."""
+        return [planned for planned in self.cells if planned.unrecorded]
+
+    @property
+    def missing(self) -> list[Missing]:
+        """What has to be trained first."""
+        return missing_of(self.waiting)
 
     def groups(self) -> list[list[Planned]]:
         """Cells that are left, together where they can share one source."""
@@ -94,56 +113,44 @@ class Plan:
         return list(found.values())
 
 
-def make(suite: Suite, wish: Wish, place: Place) -> Plan:
+def make(suite: Suite, wish: Wish, place: Place, *, missing_allowed: bool = False) -> Plan:
     """Plan a suite.
+
+    Args:
+        missing_allowed: let cells wait for full-precision models that are missing; otherwise that is an error.
 
     Raises:
         BenchError: for what is missing or unknown, before anything runs: data, models, methods, options.
     """
     plan = Plan(suite.name, place)
     datasets: dict[str, Dataset] = {}
-    for point in wished(suite, wish, place):
+    for point in wished(suite, wish, place.device):
         if point.dataset not in datasets:
             datasets[point.dataset] = describe(point.dataset, place.data_root)
-        _add(plan, point, datasets[point.dataset])
-    if not plan.cells and not plan.declined:
-        raise BenchError(f"no cell of suite '{suite.name}' matches; drop a filter (--method, --dataset, --bits)")
+        waits = waiting(point, place.results, place.teacher)
+        if waits and (missing_allowed or waits.declined):
+            plan.waiting.append(waits)
+        else:
+            plan.cells.append(_planned(plan, point, datasets[point.dataset]))
+    if not plan.cells and not plan.waiting:
+        filters = "--method, --dataset, --bits, --seed"
+        raise BenchError(f"no cell of suite '{suite.name}' matches; drop a filter ({filters})")
     return plan
 
 
-def wished(suite: Suite, wish: Wish, place: Place) -> Iterable[Point]:
-    """The points of a suite that a wish leaves."""
-    default = "quick" if place.device == "cuda" else "smoke"
-    axes = dict(suite.axes)
-    axes |= {"seed": list(range(wish.seeds))} if wish.seeds else {}
-    axes |= {"schedule": [wish.schedule]} if wish.schedule else {}
-    axes |= {"precision": [wish.precision]} if wish.precision else {}
-    axes["schedule"] = list(dict.fromkeys(default if name == AUTO else name for name in axes["schedule"]))
-    for point in replace(suite, axes=axes).points():
-        named = fnmatchcase(point.method, wish.method) and fnmatchcase(point.dataset, wish.dataset)
-        if named and (not wish.bits or point.bits in wish.bits):
-            yield point
-
-
-def _add(plan: Plan, point: Point, dataset: Dataset) -> None:
-    method = get(point.method)
+def _planned(plan: Plan, point: Point, dataset: Dataset) -> Planned:
+    """The cell of a point with its id, settled schedule and what its record says, if it has one."""
+    place, method = plan.place, get(point.method)
     card = settled(method, point.options)
-    init = _teacher(plan, dataset, point.model, plan.place.teacher) if card.quantizes else None
+    init = _teacher(plan, dataset, point.model, place.teacher) if card.quantizes else None
     tutor = _teacher(plan, dataset, card.tutor) if card.tutor else init
     cell = cell_of(point, method, init, tutor)
-    if reason := _unfit(cell, card, init, tutor) or method.declines(cell):
-        plan.declined.append(f"{cell.label}: {reason}")
-    else:
-        plan.cells.append(planned(cell, method, dataset, plan.place))
-
-
-def _unfit(cell: Cell, card: Card, init: Teacher | None, tutor: Teacher | None) -> str | None:
-    """Why a cell makes no sense whatever its method says, or None."""
-    if card.quantizes and cell.bits.full and not card.full:
-        return f"{card.name} quantizes, and {cell.bits} leaves nothing to quantize; give W2A2 to W8A8"
-    if init and tutor and (init.card.mean, init.card.std) != (tutor.card.mean, tutor.card.std):
-        return f"tutor {tutor.card.model} and init {init.card.model} normalise images differently; train both alike"
-    return None
+    version = version_of(method, cell.options)
+    cell_id = identity(cell, version, dataset.fingerprint)
+    path = records.path_of(place.results, cell.dataset, cell.method, cell_id, place.platform)
+    schedule = card.schedule.named(cell.schedule).sized(dataset.sizes["train"])
+    declined = unfit(cell, card, init, tutor) or method.declines(cell)
+    return Planned(cell, cell_id, version, dataset.fingerprint, schedule, path, *_recorded(path), declined)
 
 
 def _teacher(plan: Plan, dataset: Dataset, model: str, file: Path | None = None) -> Teacher:
@@ -155,46 +162,10 @@ def _teacher(plan: Plan, dataset: Dataset, model: str, file: Path | None = None)
     return found
 
 
-def cell_of(point: Point, method: Method, init: Teacher | None, tutor: Teacher | None) -> Cell:
-    """The cell of a point: options completed with their defaults, models named by sha256."""
-    options = options_of(method.card, point.options)
-    return Cell(
-        dataset=point.dataset,
-        model=point.model,
-        method=point.method,
-        bits=point.bits,
-        schedule=point.schedule,
-        seed=point.seed,
-        precision=point.precision,
-        options=asdict(options) if options is not None else {},
-        init=init.card.sha256 if init else "",
-        tutor=tutor.card.sha256 if tutor else "",
-    )
-
-
-def planned(cell: Cell, method: Method, dataset: Dataset, place: Place) -> Planned:
-    """A cell with its id, settled schedule and what its record says, if it has one."""
-    cell_id = identity(cell, version_of(method, cell.options), dataset.fingerprint)
-    path = records.path_of(place.results, cell.dataset, cell.method, cell_id, place.platform)
-    schedule = settled(method, cell.options).schedule.named(cell.schedule).sized(dataset.sizes["train"])
-    return Planned(cell, cell_id, schedule, path, _status(path))
-
-
-def _status(path: Path) -> str:
+def _recorded(path: Path) -> tuple[str | None, str | None]:
+    """Status and reason of a record; where it cannot be read, no status, and why."""
     try:
-        return records.read(path).status if path.is_file() else "left"
-    except RecordInvalid:
-        return "left"
-
-
-def rates(found: Iterable[records.Record], device: str) -> Mapping[tuple[str, str], float]:
-    """Measured seconds a step of whole cells by method and precision, the fastest seen on this kind of device."""
-    best: dict[tuple[str, str], float] = {}
-    for record in found:
-        steps = record.result.get("steps")
-        if record.ok and steps and record.platform.startswith("cpu") == (device == "cpu"):
-            spent = record.run["seconds"]
-            key = (record.spec["method"], record.spec["precision"])
-            rate = (spent["draw"] / record.run["shared"] + spent["learn"] + spent["evaluate"]) / steps
-            best[key] = min(rate, best.get(key, rate))
-    return best
+        record = records.read(path) if path.is_file() else None
+    except RecordInvalid as error:
+        return None, str(error)
+    return (record.status, record.reason) if record else (None, None)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from bench.errors import ModelMissing
-from bench.method import settled
 from bench.models.card import TeacherCard
-from bench.models.teachers import find
-from bench.registry import get
 from bench.spec import FULL
 from bench.suite import Point, Suite, Variant
-from bench.sweep import local
-from bench.sweep.plan import Place, Wish, make, wished
+from bench.sweep import supervisor
+from bench.sweep.executors import executor
+from bench.sweep.missing import missing_of, waiting
+from bench.sweep.plan import Place, make
 from bench.sweep.publish import publish
+from bench.sweep.wish import Wish, wished
 
 SUITE = "pretrain"
 
@@ -24,7 +23,7 @@ def train(point: Point, place: Place, command: str) -> TeacherCard | int:
     """
     axes = {axis: [value] for axis, value in vars(point).items() if axis != "options"}
     suite = Suite(SUITE, axes | {"method": [Variant(SUITE)]})
-    if code := local.run(make(suite, Wish(), place), command):
+    if code := supervisor.run(make(suite, Wish(), place), command, executor("local", place, 1)):
         return code
     return publish(make(suite, Wish(), place).cells[0], place)
 
@@ -36,15 +35,5 @@ def point_of(dataset: str, model: str, schedule: str = "paper", precision: str =
 
 def missing(suite: Suite, wish: Wish, place: Place) -> list[Point]:
     """Trainings of the full-precision models that the wished cells start or learn from and the results folder lacks."""
-    needed: dict[tuple[str, str], None] = {}
-    for point in wished(suite, wish, place):
-        card = settled(get(point.method), point.options)
-        needed |= {(point.dataset, model): None for model in (point.model, card.tutor) if model}
-    return [point_of(*named) for named in needed if not _stored(place, *named)]
-
-
-def _stored(place: Place, dataset: str, model: str) -> bool:
-    try:
-        return bool(find(place.results, dataset, model))
-    except ModelMissing:
-        return False
+    found = (waiting(point, place.results, place.teacher) for point in wished(suite, wish, place.device))
+    return [point_of(model.dataset, model.model) for model in missing_of(filter(None, found))]
