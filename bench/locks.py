@@ -31,6 +31,9 @@ from bench.files import canonical_json
 SILENCE = 300.0
 """Seconds without a heartbeat after which an owner counts as gone."""
 
+UNSIGNED = 10.0
+"""Seconds after which an empty lock file is that of a process killed before it could write into it."""
+
 HEARTBEAT = 30.0
 """Seconds between heartbeats."""
 
@@ -194,7 +197,7 @@ def _claim(path: Path, content: bytes) -> Path:
 def _gone(path: Path, content: bytes) -> bool:
     """Whether the owner of a lock file is dead on this host, or silent wherever it is."""
     owner = Owner.parse(content)
-    return (owner is not None and owner.dead) or _silent(path) > SILENCE
+    return (owner is not None and owner.dead) or _silent(path) > (SILENCE if content else UNSIGNED)
 
 
 def _silent(path: Path) -> float:

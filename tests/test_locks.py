@@ -18,7 +18,7 @@ import pytest
 from bench import locks
 from bench.errors import Busy, ResultsUnwritable
 from bench.files import canonical_json
-from bench.locks import SILENCE, Owner, hold
+from bench.locks import SILENCE, UNSIGNED, Owner, hold
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -140,7 +140,16 @@ def test_the_same_pid_in_another_container_is_not_judged_by_ours(path: Path) -> 
         pass
 
 
-@pytest.mark.parametrize("text", [content(elsewhere()), b"", b"[]", b'{"host": "x"}'])
+def test_who_was_killed_before_signing_is_gone_soon(path: Path) -> None:
+    path.touch()
+    with pytest.raises(Busy), hold(path):
+        pass
+    age(path, UNSIGNED + 1)
+    with hold(path):
+        pass
+
+
+@pytest.mark.parametrize("text", [content(elsewhere()), b"[]", b'{"host": "x"}'])
 def test_who_cannot_be_seen_is_gone_after_five_silent_minutes(path: Path, text: bytes) -> None:
     path.write_bytes(text)
     age(path, SILENCE - 10)

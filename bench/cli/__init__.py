@@ -17,6 +17,7 @@ VERBS = {
     "table": "render every table from the stored records",
     "prepare": "download and verify a data set",
     "pretrain": "train a full-precision model",
+    "measure": "measure the latency of stored cells' models, with the device to itself",
     "merge": "take the records of other results folders into this one",
     "sync": "bring MLflow in line with the records",
     "ls": "list methods, models, datasets or suites",

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from bench.quant.layers import QuantizedWeight, Quantizer
+from bench.quant.layers import QuantizedActivation, QuantizedWeight, Quantizer
+from bench.quant.learned import LearnedInput, bounds
 
 
 @dataclass(frozen=True)
@@ -52,3 +53,14 @@ def describe(model: nn.Module) -> list[QuantizedTensor]:
 def _listed(parameter: Tensor) -> Tensor:
     """A grid's step or zero: (O, 1, ...) as (O,), () as it is."""
     return parameter.flatten() if parameter.ndim else parameter
+
+
+def activation_ranges(model: nn.Module) -> dict[str, list[float]]:
+    """The range [lo, hi] of each activation quantizer, by its name."""
+    found = {}
+    for name, module in model.named_modules():
+        if isinstance(module, QuantizedActivation):
+            found[name] = [float(bound) for bound in module.range.bounds()]
+        elif isinstance(module, LearnedInput):
+            found[name] = [float(module.step.detach()) * code for code in bounds(module.bits, module.signed)]
+    return found

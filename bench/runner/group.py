@@ -17,6 +17,8 @@ from bench.data import describe, training_files
 from bench.data.guard import Guard
 from bench.errors import Busy, ResultsUnwritable
 from bench.locks import hold
+from bench.measure import devices
+from bench.measure.quiet import Training
 from bench.method import settled
 from bench.records import find, path_of
 from bench.registry import get
@@ -29,6 +31,7 @@ from bench.runner.job import Job
 from bench.runner.log import say
 from bench.runner.outcome import Outcome, leave
 from bench.runner.progress import Far, Progress
+from bench.runner.reference import reference
 from bench.runner.track import Track
 from bench.schedule import Step
 from bench.spec import group_key
@@ -92,14 +95,16 @@ class Group:
         source = f"{(group_key(job.cells[0]) if shares else job.ids[0])[:16]}-{job.platform.replace('/', '-')}"
         self.checkpoint = Checkpoint(work / "checkpoints", source, job.key, job.ids, self._say)
         self.artifacts = Artifacts(work / "artifacts", job.platform, self._say)
+        self.progress = Progress(job.state, Far(job.ids, job.title))
         self.looping = self.stopping = False
 
     def run(self) -> list[Path]:
         """From build to records."""
-        with self._guarded(), self._stoppable():
+        training = Training(devices.name(self.job.device), self._held)
+        with self._guarded(), self._stoppable(), self.progress, training:
             with _timed(self.seconds, "other"):
                 self._build()
-            self._loop()
+            self._loop(training)
             paths = [self._leave(track) for track in self.tracks]
         self.checkpoint.remove(self._recorded)
         return paths
@@ -115,8 +120,7 @@ class Group:
         setups = [build.setup(job, cell, self.method, self.dataset, self.artifacts) for cell in job.cells]
         self.schedule = setups[0].schedule
         self.test = build.test_images(job, self.dataset)
-        full = build.full_precision(job, job.cells[0], self.dataset)
-        self.init = score(full.eval(), self.test) if full else None
+        self.init = reference(job, job.cells[0], self.dataset, self.test)
         self.source = self.method.source(setups[0])
         learners = [self.method.learner(setup) for setup in setups]
         self.tracks = [Track(i, s, learner) for i, s, learner in zip(job.ids, setups, learners, strict=True)]
@@ -126,22 +130,33 @@ class Group:
         """Tell a person something."""
         say(f"{self.title}: {line}")
 
-    def _loop(self) -> None:
+    def _held(self, line: str) -> None:
+        """A measurement wants the device, which this group is about to leave to it."""
+        self._say(line)
+        self.progress.hold()
+
+    def _pause(self, training: Training) -> None:
+        """Between two steps, leave the device to whoever measures on it."""
+        if paused := training.boundary(lambda: self.stopping):
+            self.progress.go_on(paused)
+
+    def _loop(self, training: Training) -> None:
         self.looping = True
+        self.progress.begin(self.schedule.total, self.start)
         if 0 < self.start < self.schedule.total:
             self._say(f"continues at step {self.start + 1} of {self.schedule.total}")
-        with Progress(self.job.state, Far(self.job.ids, self.title, self.schedule.total, self.start)) as progress:
-            for step in self.schedule.walk(self.start):
-                alive = [track for track in self.tracks if track.diverged_at is None]
-                if not alive:
-                    break
-                self._step(step, alive)
-                if progress.due():
-                    progress.tell(step, alive[0].losses())
-                if step.last:
-                    self._end_epoch(step, alive)
-                if self.stopping or self.checkpoint.due():
-                    self._save(step)
+        for step in self.schedule.walk(self.start):
+            alive = [track for track in self.tracks if track.diverged_at is None]
+            if not alive:
+                break
+            self._step(step, alive)
+            if self.progress.due():
+                self.progress.tell(step, alive[0].losses())
+            if step.last:
+                self._end_epoch(step, alive)
+            self._pause(training)
+            if self.stopping or self.checkpoint.due():
+                self._save(step)
 
     def _step(self, step: Step, alive: list[Track]) -> None:
         with _timed(self.seconds, "draw"):

@@ -1,4 +1,4 @@
-"""`python -m bench.runner.nursery`: starts jobs by forking, so that importing PyTorch is paid once for a sweep.
+"""`python -m bench.runner.nursery cpu|cuda`: starts jobs by forking, so that importing PyTorch is paid once for a sweep.
 
 It imports, and computes nothing: no thread pool and no CUDA context exists that a fork could break. Orders come in and
 news goes out as one line of JSON each. When its parent is gone it kills every job and ends; when it is killed itself,
@@ -29,8 +29,7 @@ TICK = 0.02
 
 def main() -> None:
     """Serve orders until there is nobody left to give any."""
-    import bench.runner.group  # noqa: F401  (PyTorch and the runner, for all jobs)
-
+    _import(sys.argv[1])
     jobs: dict[int, int] = {}
     waiting = b""
     try:
@@ -50,6 +49,17 @@ def main() -> None:
         for pid in jobs:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
+
+
+def _import(device: str) -> None:
+    """Load PyTorch and the runner, for all jobs."""
+    import torch
+
+    import bench.runner.group  # noqa: F401
+
+    if device == "cpu":
+        # an optimiser imports a thousand modules more; some look for GPUs, which would break CUDA in forks
+        torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
 
 
 def _start(order: dict[str, Any], jobs: dict[int, int]) -> None:

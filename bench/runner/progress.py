@@ -21,16 +21,20 @@ class Far:
     """How far a group is.
 
     Attributes:
-        ids: of its cells. title: for people. done, total: steps. rate: steps a second.
+        ids: of its cells. title: for people. done, total: steps; none in all while it is built.
+        rate: steps a second.
         losses: means of the epoch so far, those that are finite.
+        paused: seconds that measurements took from it. held: whether one has the device now.
     """
 
     ids: Sequence[str]
     title: str
-    total: int
+    total: int = 0
     done: int = 0
     rate: float = 0.0
     losses: dict[str, float] = field(default_factory=dict)
+    paused: float = 0.0
+    held: bool = False
 
     @property
     def left(self) -> float:
@@ -73,9 +77,23 @@ class Progress:
         self.far.rate = (self.far.done - self.begun_at) / max(1e-9, self.shown - self.began)
         self._write()
 
-    def pause(self, seconds: float) -> None:
-        """Leave out a time in which nothing was to be done."""
-        self.began += seconds
+    def begin(self, total: int, done: int) -> None:
+        """What was built is about to learn."""
+        self.far.total, self.far.done = total, done
+        self.began, self.begun_at = time.monotonic(), done
+        self._write()
+
+    def hold(self) -> None:
+        """A measurement has the device."""
+        self.far.held = True
+        self._write()
+
+    def go_on(self, paused: float) -> None:
+        """It took so many seconds, which count for nothing."""
+        self.far.held = False
+        self.far.paused += paused
+        self.began += paused
+        self._write()
 
     def _write(self) -> None:
         text = canonical_json(asdict(self.far)).encode()

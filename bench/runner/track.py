@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from bench.method import Learner, Setup, State
 from bench.models.weights import fingerprint
 from bench.quant import census
-from bench.quant.layers import QuantizedActivation
-from bench.quant.learned import LearnedInput, bounds
+from bench.quant.describe import activation_ranges
 from bench.runner.evaluate import Score, TestImages, score
+from bench.runner.reference import Reference
 from bench.runner.tally import Tally
 from bench.schedule import Step
 
@@ -70,7 +69,7 @@ class Track:
         if step.phase in self._still():
             self.untrained = self.latest.packed()
 
-    def result(self, init: Score | None, test: TestImages) -> dict[str, Any]:
+    def result(self, init: Reference | None, test: TestImages) -> dict[str, Any]:
         """The deterministic outcome, without its digest. Call once the last epoch has ended."""
         assert self.latest is not None
         student = self.learner.student()
@@ -83,9 +82,10 @@ class Track:
         if self.setup.cell.bits.full:
             return result
         counted = asdict(census.take(student, test.normalised(0, CENSUS_IMAGES)))
-        return result | {"unquantized": counted.pop("unquantized"), "census": counted, "ranges": _ranges(student)}
+        about = {"unquantized": counted.pop("unquantized"), "census": counted, "ranges": activation_ranges(student)}
+        return result | about
 
-    def progress_so_far(self, init: Score | None) -> dict[str, Any]:
+    def progress_so_far(self, init: Reference | None) -> dict[str, Any]:
         """Accuracies and losses of the epochs that were finished."""
         found: dict[str, Any] = {"epochs": self.epochs, "steps": self.steps}
         if self.diverged_at is not None:
@@ -128,14 +128,3 @@ class Track:
         self.tally.load(state["tally"])
         self.epochs, self.seconds, self.steps = state["epochs"], state["seconds"], state["steps"]
         self.diverged_at, self.untrained = state["diverged"], state["untrained"]
-
-
-def _ranges(student: torch.nn.Module) -> dict[str, list[float]]:
-    """The activation range [lo, hi] of each quantizer."""
-    found = {}
-    for name, module in student.named_modules():
-        if isinstance(module, QuantizedActivation):
-            found[name] = [float(bound) for bound in module.range.bounds()]
-        elif isinstance(module, LearnedInput):
-            found[name] = [float(module.step) * code for code in bounds(module.bits, module.signed)]
-    return found

@@ -43,7 +43,7 @@ class Display:
         self.looked = time.monotonic()
         for job in jobs:
             self._relay(job.log)
-            if far := read(job.state):
+            if (far := read(job.state)) and far.total:
                 self._bar_of(job, far) if self.live else self._line_of(job, far)
 
     def ended(self, job: Job) -> None:

@@ -18,6 +18,7 @@ from bench.locks import Owner, owner
 from bench.records import Record, find
 from bench.runner import exits
 from bench.runner.job import Job, lock_of
+from bench.runner.progress import read
 from bench.sweep.display import Display
 from bench.sweep.executors import LOST, Executor, Running
 from bench.sweep.failures import Death, kernel_kills, leave_failure
@@ -133,12 +134,20 @@ class Supervisor:
         """See which tasks have ended, and end those that take too long."""
         for task in list(self.running):
             assert task.running is not None
-            if task.limit and task.running.seconds() > task.limit and not task.killed:
+            if self._late(task) and not task.killed:
                 task.killed = True
                 task.running.stop(at_once=True)
             if (code := task.running.ended()) is not None:
                 self.running.remove(task)
                 self._settle(task, code)
+
+    def _late(self, task: Task) -> bool:
+        """Whether a task has run for longer than it may, the time of measurements left out."""
+        assert task.running is not None and task.job is not None
+        if task.limit is None or task.running.seconds() <= task.limit:
+            return False
+        far = read(task.job.state)
+        return far is None or (not far.held and task.running.seconds() - far.paused > task.limit)
 
     def _settle(self, task: Task, code: int | str) -> None:
         """Draw the conclusions from how a task ended."""

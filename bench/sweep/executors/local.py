@@ -56,8 +56,8 @@ class Forked(Running):
 class Local(Executor):
     """Forks jobs from a nursery (see `bench.runner.nursery`)."""
 
-    def __init__(self, found: list[Slot], threads: int) -> None:
-        self.idle, self.threads = found, threads
+    def __init__(self, found: list[Slot], device: str, threads: int) -> None:
+        self.idle, self.device, self.threads = found, device, threads
         self.jobs: dict[int, Forked] = {}
         self.count = 0
         self.heard = b""
@@ -109,8 +109,8 @@ class Local(Executor):
         self.nursery.stdout.close()
 
     def _nursery(self) -> subprocess.Popen[bytes]:
-        limits = {"OMP_NUM_THREADS": str(self.threads), "OPENBLAS_NUM_THREADS": str(self.threads)}
-        command = [sys.executable, "-m", "bench.runner.nursery"]
+        limits = {"OMP_NUM_THREADS": str(self.threads), "OPENBLAS_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "bench.runner.nursery", self.device]
         pipe = subprocess.PIPE
         process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, bufsize=0, env=os.environ | limits, start_new_session=True
@@ -122,4 +122,4 @@ class Local(Executor):
 
 def build(place: Place, wanted: int | None) -> Local:
     """As many at once as this machine has slots."""
-    return Local(slots(place.device, place.threads, wanted), place.threads)
+    return Local(slots(place.device, place.threads, wanted), place.device, place.threads)
