@@ -1,4 +1,4 @@
-"""`python -m bench.runner.nursery cpu|cuda`: starts jobs by forking, so that importing PyTorch is paid once for a sweep.
+"""`python -m bench.runner.nursery cpu|cuda`: starts jobs by forking, so that PyTorch is imported once for a sweep.
 
 It imports, and computes nothing: no thread pool and no CUDA context exists that a fork could break. Orders come in and
 news goes out as one line of JSON each. When its parent is gone it kills every job and ends; when it is killed itself,
