@@ -3,6 +3,7 @@
 PYTHON ?= python3
 IN_VENV = .venv/bin/python
 READY = .venv/.ready
+CLUSTERS = .venv/.clusters
 
 export MLFLOW_DISABLE_TELEMETRY = true
 export DO_NOT_TRACK = true
@@ -51,7 +52,7 @@ table: $(READY)
 test: $(READY)
 	$(IN_VENV) -m pytest
 
-test-all: test
+test-all: test $(CLUSTERS)
 	$(IN_VENV) -m pytest -m slow
 
 microbench: $(READY)
@@ -69,4 +70,8 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv (some minutes the first time)"
 	$(PYTHON) -m venv --without-pip .venv
 	$(PIP) install --constraint constraints.txt pip --editable .
+	touch $@
+
+$(CLUSTERS): $(READY)
+	$(PIP) install --constraint constraints.txt --editable '.[ray,slurm]'
 	touch $@
