@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from clusterjobs import end_of, first_job, place_of, started, under_way, until, workplace
+from faults import prepare, twin
 
 from bench.errors import BenchError, MissingExtra
 from bench.runner import exits
@@ -93,6 +94,23 @@ def test_job_continues_on_another_node_when_its_own_is_lost(cluster: Any, ray: E
     assert end_of(started(ray, lost)) == exits.OK
     assert lost.records()[0].run["resumed"] >= 1
     assert lost.digests() == calm.digests()
+
+
+@pytest.mark.slow
+def test_a_sweep_ends_as_if_no_node_had_been_removed(cluster: Any, tmp_path: Path) -> None:
+    swept = prepare(tmp_path / "swept", ("W3A3", "W4A4"), seeds=3, shared=False, schedule="100-epochs")
+    calm = twin(swept, tmp_path / "calm")
+    process = swept.start("--executor", "ray")
+    try:
+        running = swept.place.results / ".work" / "running"
+        until(lambda: len(list(running.glob("*.json"))) == 2)
+        cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+        said, _ = process.communicate(timeout=600)
+    finally:
+        process.kill()
+    assert process.returncode == calm.run().returncode == 0, said
+    assert {record.run["resumed"] for record in swept.place.records()} == {0, 1}
+    assert swept.digests() == calm.digests() and len(swept.digests()) == 6
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ BUSY_WAIT = 2.0
 """Seconds before cells that another sweep runs are looked at again."""
 
 LOSSES = 3
-"""How often a job may be lost with its machine."""
+"""How often a job may be lost with its machine without having come further."""
 
 
 @dataclass
@@ -42,13 +42,15 @@ class Task:
 
     Attributes:
         alone: whether nothing else may run meanwhile, as memory did not suffice beside others.
-        lost: how often its machine went away. after: time before which it is not tried again.
+        lost: how often its machine went away since it had come to step `reached`.
+        after: time before which it is not tried again.
         running, job: once it was started. limit: seconds it may run. killed: whether it ran for longer.
     """
 
     cells: list[Planned]
     alone: bool = False
     lost: int = 0
+    reached: int = 0
     after: float = 0.0
     job: Job | None = None
     running: Running | None = None
@@ -163,9 +165,10 @@ class Supervisor:
             return
         left = [planned for planned in task.cells if not self._recorded(planned)]
         death = Death(code, task.limit if task.killed else None, kernel_kills() > self.kills)
+        if code == LOST and (far := read(task.job.state)) and far.done > task.reached:
+            task = replace(task, lost=0, reached=far.done)
         if code == exits.BUSY or (code == LOST and task.lost < LOSSES):
-            again = replace(task, lost=task.lost + (code == LOST), after=time.monotonic() + BUSY_WAIT)
-            self.waiting.append(again)
+            self.waiting.append(replace(task, lost=task.lost + (code == LOST), after=time.monotonic() + BUSY_WAIT))
         elif left and len(task.cells) > 1:
             self.display.say(f"{task.job.title}: {death.reason}; its cells are run one by one")
             self.waiting.extendleft(Task([planned]) for planned in reversed(left))
