@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-from clusterjobs import end_of, first_job, place_of, started, under_way, until, workplace
+from clusterjobs import PATIENCE, end_of, first_job, place_of, started, under_way, until, workplace
 from faults import prepare, twin
 
 from bench.errors import BenchError, MissingExtra
@@ -98,14 +98,14 @@ def test_job_continues_on_another_node_when_its_own_is_lost(cluster: Any, ray: E
 
 @pytest.mark.slow
 def test_a_sweep_ends_as_if_no_node_had_been_removed(cluster: Any, tmp_path: Path) -> None:
-    swept = prepare(tmp_path / "swept", ("W3A3", "W4A4"), seeds=3, shared=False, schedule="100-epochs")
+    swept = prepare(tmp_path / "swept", ("W3A3", "W4A4"), seeds=3, shared=False, schedule="40-epochs")
     calm = twin(swept, tmp_path / "calm")
-    process = swept.start("--executor", "ray")
+    process = swept.start("--executor", "ray", BENCH_CHECKPOINT_SECONDS="1")
     try:
-        running = swept.place.results / ".work" / "running"
-        until(lambda: len(list(running.glob("*.json"))) == 2)
+        checkpoints = swept.place.results / ".work" / "checkpoints"
+        until(lambda: len(list(checkpoints.glob("*.checkpoint"))) == 2)
         cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
-        said, _ = process.communicate(timeout=600)
+        said, _ = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     assert process.returncode == calm.run().returncode == 0, said
