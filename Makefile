@@ -12,7 +12,8 @@ export DO_NOT_TRACK = true
 flag = $(if $($1),--$2 '$($1)')
 RESULTS_FLAG = $(call flag,RESULTS,results)
 RUN_FLAGS = $(call flag,SCHEDULE,schedule) $(call flag,METHODS,method) $(call flag,BITS,bits) $(call flag,SEEDS,seeds) \
-	$(call flag,DEVICE,device) $(call flag,PRECISION,precision) $(RESULTS_FLAG)
+	$(call flag,DEVICE,device) $(call flag,PRECISION,precision) $(call flag,THREADS,threads) $(call flag,SLOTS,slots) \
+	$(call flag,TIMEOUT,timeout) $(RESULTS_FLAG)
 
 define HELP
 Commands:
@@ -31,6 +32,8 @@ Settings of the two sweeps, as in: make bench-cifar10 BITS=W4A4,W3A3 SCHEDULE=qu
   SEEDS=N                      number of seeds (default: those of the suite)
   DEVICE=auto|cpu|cuda         where to train (default: a GPU if there is one)
   PRECISION=fp32|bf16          arithmetic of training (default: that of the suite)
+  THREADS=N SLOTS=N            CPU threads of a cell, and how many groups of cells run at once (docs/sweeps.md)
+  TIMEOUT=45m                  end a cell that takes longer
   REQUIRE_DATA=1               fail where CIFAR is missing, instead of running on stand-in images
   RESULTS=DIR                  results folder, also of `make table` (default: results)
   BENCH_DATA=DIR               folder of the images (default: data)

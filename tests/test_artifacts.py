@@ -199,6 +199,6 @@ def test_a_group_keeps_artifacts_beside_its_checkpoints_and_tells_progress(
     started = group(tmp_path)
     assert started._made_from() == {}
     started.artifacts.parts("images", VALUES, 1, Counting())
-    assert "pretrain: makes images, part 1 of 1" in capsys.readouterr().err
+    assert "pretrain seed 0: makes images, part 1 of 1" in capsys.readouterr().err
     assert started._made_from() == {"artifacts": started.artifacts.used}
     assert list((tmp_path / "results" / ".work" / "artifacts").glob("*/0000-*.safetensors"))

