@@ -196,7 +196,7 @@ def test_slots_are_disjoint_cores() -> None:
     assert slots("cpu", 1) == [Slot((core,)) for core in cores]
     assert slots("cpu", len(cores)) == [Slot(tuple(cores))]
     assert slots("cpu", 10 * len(cores)) == [Slot(tuple(cores))]
-    assert slots("cpu", 1, wanted=1) == [Slot((cores[0],))]
+    assert slots("cpu", 1, wanted=len(cores) - 1 or 2) == [Slot(())] * (len(cores) - 1 or 2)
     assert slots("cpu", 1, wanted=len(cores) + 1) == [Slot(())] * (len(cores) + 1)
 
 

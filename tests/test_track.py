@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from bench import records
 from bench.errors import TrackingUnavailable
 from bench.locks import Lock
 from bench.records import STATUSES, Record
-from bench.track import Synced, connection, index, sync
+from bench.track import Synced, index, mirror, sync
 from bench.track.connection import address, artifact_root, connected
 from bench.track.view import view
 
@@ -53,6 +54,8 @@ KILLED = """
 from mlflow import MlflowClient
 MlflowClient.log_artifacts = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
 """
+
+COMPLAINTS = ("there twice", "zzz.json: not readable", "zzzz.json: not readable")
 
 SPY = """
 seen = []
@@ -112,6 +115,27 @@ def only(runs: list[Any]) -> Any:
     return runs[0]
 
 
+def requests(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each of MLflow's functions that we use is called from now on."""
+    from mlflow import MlflowClient
+
+    asked: Counter[str] = Counter()
+
+    def counted(name: str) -> Callable[..., Any]:
+        original = getattr(MlflowClient, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            asked[name] += 1
+            return original(*arguments, **named)
+
+        return call
+
+    for name in vars(MlflowClient):
+        if name.startswith(("create_", "search_", "log_", "set_", "get_", "delete_", "restore_", "update_")):
+            monkeypatch.setattr(MlflowClient, name, counted(name))
+    return asked
+
+
 def spawn(results: Path, change: str = "") -> subprocess.Popen[str]:
     """A process that syncs, with something changed in it beforehand."""
     command = [sys.executable, "-c", SYNC % change, str(results)]
@@ -156,11 +180,11 @@ def test_a_record_becomes_a_run(results: Path, client: Any) -> None:
     assert (run.info.start_time, run.info.end_time) == (1795226400000, 1795228200000)
     assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert parent.data.tags["bench.sweep"] == run.data.tags["bench.sweep"] == "cifar10/2026-11-21T01:59:00Z"
-    assert (parent.info.status, parent.info.end_time) == ("FINISHED", 1795228200000)
+    times = parent.info.start_time, parent.info.end_time
+    assert (parent.info.status, *times) == ("FINISHED", 1795226340000, 1795228200000)
     assert run.data.tags["bench.cell_id"] == record.id
     assert run.data.tags["bench.platform"] == record.platform
     assert run.data.tags["bench.provenance"] == "measured"
-    assert run.data.tags["bench.complete"] == "true"
     assert run.data.params == {
         "method": "gdfq",
         "dataset": "cifar10",
@@ -304,12 +328,12 @@ def test_a_run_that_was_killed_in_the_middle_is_replaced(results: Path, client: 
     assert process.returncode == -signal.SIGKILL
     half = only(cells(client))
     assert half.data.metrics
-    assert "bench.complete" not in half.data.tags
+    assert half.info.status == "RUNNING"
     assert (results / ".sync.lock").exists()
 
     assert sync(results) == Synced(added=1, updated=1)
     assert len(cells(client)) == 2
-    assert {(run.info.status, run.data.tags.get("bench.complete")) for run in cells(client)} == {("FINISHED", "true")}
+    assert {run.info.status for run in cells(client)} == {"FINISHED"}
     assert half.info.run_id not in {run.info.run_id for run in cells(client)}
     assert only(parents(client)).info.status == "FINISHED"
     assert sync(results) == Synced(unchanged=2)
@@ -389,20 +413,80 @@ def test_a_record_that_cannot_be_shown_is_a_problem_of_its_own(
     assert len(cells(client)) == 2
 
 
-def test_corrupt_and_doubled_files_are_problems(results: Path, client: Any) -> None:
+def test_the_only_record_of_a_sweep_leaves_nothing_where_it_is_refused(results: Path, client: Any) -> None:
+    write(results, spec={"options": {"x" * 300: 1}})
+    assert len(sync(results).problems) == 1
+    assert all_runs(client) == []
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["equal", "another"])
+def test_corrupt_missing_and_doubled_files_are_problems(results: Path, client: Any, changed: bool) -> None:
     record = only(write(results))
     path = records.path_of(results, "cifar10", "gdfq", record.id, record.platform)
-    (path.parent / "zz.json").write_bytes(path.read_bytes())
+    (path.parent / "zz.json").write_bytes(path.read_bytes() + b"\n" * changed)
     (path.parent / "zzz.json").write_text("{")
-    done = sync(results)
-    assert done == Synced(added=1, problems=done.problems)
-    assert "there twice" in done.problems[0]
-    assert "zzz.json" in done.problems[1]
+    (path.parent / "zzzz.json").symlink_to("nowhere")
+    for expected in ({"added": 1}, {"unchanged": 1}):
+        done = sync(results)
+        assert done == Synced(**expected, problems=done.problems)
+        assert [word in line for word, line in zip(COMPLAINTS, done.problems, strict=True)] == [True] * 3
+    assert len(cells(client)) == 1
+
+
+def test_each_record_takes_one_request_for_everything_that_is_measured(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(results, 3, epochs=400)
+    asked = requests(monkeypatch)
+    sync(results)
+    del asked["search_experiments"], asked["search_runs"], asked["create_experiment"]
+    assert asked == {"create_run": 3 + 1, "log_batch": 3, "log_artifacts": 3, "set_terminated": 3 + 1}
+
+
+def test_what_is_in_already_takes_one_request_a_page_and_is_not_parsed(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(results, 5)
+    sync(results)
+    monkeypatch.setattr(mirror, "read", None)
+    for size, count in ((1000, 1), (2, 3)):  # five runs and their parent
+        monkeypatch.setattr(index, "PAGE", size)
+        with monkeypatch.context() as patch:
+            asked = requests(patch)
+            assert sync(results) == Synced(unchanged=5)
+        del asked["search_experiments"]
+        assert asked == {"search_runs": count}
+
+
+def test_only_a_database_that_can_be_made_again_is_written_without_waiting_for_the_disk(
+    results: Path, migrated: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    theirs = shutil.copy(migrated, tmp_path_factory.mktemp("theirs") / "mlflow.db")
+    write(results)
+    assert (waits(results, None), waits(results, f"sqlite:///{theirs}")) == ({0}, {2})
+
+
+def waits(results: Path, uri: str | None) -> set[int]:
+    """SQLite's `synchronous` of all connections of a sync: 0 for no waiting, 2 for waiting after each transaction."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    seen = set()
+
+    def look(connection: Any, _: object) -> None:
+        seen.add(connection.execute("PRAGMA synchronous").fetchone()[0])
+
+    event.listen(Engine, "checkin", look)
+    try:
+        sync(results, uri)
+    finally:
+        event.remove(Engine, "checkin", look)
+    return seen
 
 
 def test_names_that_mlflow_forbids_are_replaced() -> None:
     record = make_record(result={"epochs": [{"epoch": 0, "losses": {"kl@20%": 1.0, "../a//b": 2.0}}]})
-    keys = [point.key for point in view(record).points if point.key.startswith("loss")]
+    keys = [point.key for point in view(record, "").points if point.key.startswith("loss")]
     assert keys == ["loss/kl_20_", "loss/a/b"]
 
 
@@ -414,7 +498,7 @@ def test_names_that_mlflow_forbids_are_replaced() -> None:
     ],
 )
 def test_times_are_utc(times: tuple[str, str]) -> None:
-    shown = view(make_record(run={"started": times[0], "ended": times[1]}))
+    shown = view(make_record(run={"started": times[0], "ended": times[1]}), "")
     assert shown.start == shown.end == 1795226400000
 
 
@@ -429,51 +513,10 @@ def test_where_mlflow_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert artifact_root(results, "postgresql+psycopg2://host/db") == results / "mlflow-artifacts"
 
 
-@pytest.fixture
-def silent() -> Iterator[int]:
-    """A port that takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
-
-
-def test_a_server_that_is_not_there_is_one_clear_line_soon(
-    results: Path, silent: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    write(results)
-    sync(results)
-    capfd.readouterr()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        closed = server.getsockname()[1]
-    monkeypatch.setitem(connection.IMPATIENT, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    for uri, reason in (
-        (f"http://me:secret@127.0.0.1:{closed}", "Connection refused"),
-        (f"http://127.0.0.1:{silent}", "timed out"),
-    ):
-        begin = time.monotonic()
-        with pytest.raises(TrackingUnavailable, match=reason) as caught:
-            sync(results, uri)
-        assert time.monotonic() - begin < 5
-        assert "\n" not in str(caught.value)
-        assert "secret" not in str(caught.value)
-    assert capfd.readouterr() == ("", "")
-    assert not (results / ".sync.lock").exists()
-    assert "MLFLOW_HTTP_REQUEST_TIMEOUT" not in os.environ
-
-
-def test_a_users_patience_goes_first(results: Path, silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(results)
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    begin = time.monotonic()
-    with pytest.raises(TrackingUnavailable):
-        sync(results, f"http://127.0.0.1:{silent}")
-    assert 1 <= time.monotonic() - begin < 2.5
-
-
 def test_a_database_that_is_none_is_one_clear_line(results: Path) -> None:
     write(results)
     (results / "mlflow.db").write_text("no database at all" * 100)
-    with pytest.raises(TrackingUnavailable, match="file is not a database"):
+    with pytest.raises(TrackingUnavailable, match="file is not a database.*delete that file"):
         sync(results)
 
 

@@ -14,7 +14,7 @@ JOB_BYTES = 4 << 30
 
 @dataclass(frozen=True)
 class Slot:
-    """Cores, and on a GPU machine which GPU; several slots may share one."""
+    """Cores, none in particular where slots leave some free, and which GPU; several slots may share one."""
 
     cores: tuple[int, ...]
     gpu: int | None = None
@@ -34,7 +34,8 @@ def slots(device: str, threads: int, wanted: int | None = None) -> list[Slot]:
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     shares = [tuple(cores[i : i + threads]) for i in range(0, len(cores) - threads + 1, threads)] or [tuple(cores)]
     gpus = _gpus(free_gpu_bytes(), wanted) if device == "cuda" else [None] * (wanted or len(shares))
-    return [Slot(shares[i % len(shares)] if len(gpus) <= len(shares) else (), gpu) for i, gpu in enumerate(gpus)]
+    own = len(gpus) == len(shares)  # with fewer, another sweep may use the cores that are free
+    return [Slot(shares[i] if own else (), gpu) for i, gpu in enumerate(gpus)]
 
 
 def _gpus(free: Sequence[int], wanted: int | None) -> list[int]:

@@ -12,27 +12,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import TrackingUnavailable
-from bench.locks import hold
+from bench.track import database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
-"""For the first request, which tells whether there is a server at all; a user's own settings go first."""
+"""For the first request, which tells whether there is a server at all: about 8 seconds. A user's settings go first."""
 
-PATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "30", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
-"""For all further requests: a server that answered once may be busy."""
+PATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "14", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+"""For each further request: about 30 seconds, as a server that answered once may be busy."""
+
+BROKEN = ("file is not a database", "database disk image is malformed")
+"""What SQLite says of a file that no waiting mends."""
 
 
 def address(results: Path, uri: str | None) -> str:
     """The tracking URI: the given one, else `$MLFLOW_TRACKING_URI`, else a database in the results folder."""
-    return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{results}/mlflow.db"
+    return uri or os.environ.get("MLFLOW_TRACKING_URI") or _own(results)
+
+
+def _own(results: Path) -> str:
+    """The database of a results folder, which can be made again from the records."""
+    return f"sqlite:///{results}/mlflow.db"
 
 
 def artifact_root(results: Path, uri: str) -> Path | None:
     """Where artifacts go that no server looks after: a folder in results; None where a server decides."""
-    database = re.match(r"(sqlite|postgresql|mysql|mssql)\b", uri)
-    return results / "mlflow-artifacts" if database else None
+    serverless = re.match(r"(sqlite|postgresql|mysql|mssql)\b", uri)
+    return results / "mlflow-artifacts" if serverless else None
 
 
 @contextlib.contextmanager
@@ -43,18 +51,27 @@ def connected(uri: str, results: Path) -> Iterator[MlflowClient]:
         TrackingUnavailable: in one line, whenever it cannot be reached or fails, also later within the block.
     """
     failures = _load()
+    try:
+        if file := database.place(uri):
+            database.prepare(file)
+        with database.unhurried_disk(file) if file and uri == _own(results) else contextlib.nullcontext():
+            yield from _answering(uri)
+    except failures as error:
+        cause = _cause(error)
+        advice = "delete that file and sync again" if cause in BROKEN else "sync again later"
+        message = f"MLflow at {uri} is not available ({cause}); the records stay in {results}: {advice}"
+        raise TrackingUnavailable(_shown(message)) from error
+
+
+def _answering(uri: str) -> Iterator[MlflowClient]:
+    """A client, once there was an answer."""
     from mlflow import MlflowClient
 
-    try:
-        _prepare_database(uri)
-        with _environment(IMPATIENT):
-            client = MlflowClient(uri)
-            client.search_experiments(max_results=1)
-        with _environment(PATIENT):
-            yield client
-    except failures as error:
-        message = f"MLflow at {uri} is not available ({_cause(error)}); the records stay in {results}: sync again later"
-        raise TrackingUnavailable(_shown(message)) from error
+    with _environment(IMPATIENT):
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    with _environment(PATIENT):
+        yield client
 
 
 def _load() -> tuple[type[Exception], ...]:
@@ -78,35 +95,6 @@ def _load() -> tuple[type[Exception], ...]:
     return MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError
 
 
-def _prepare_database(uri: str) -> None:
-    """Check that an SQLite file is one, and build a new one beside its place, so that it appears with all its tables.
-
-    MLflow's own migration leaves a database that it can never open again when it is killed in the middle.
-    """
-    path = Path(uri.removeprefix("sqlite:///").split("?")[0])
-    if not uri.startswith("sqlite:///") or not path.name:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        with hold(path.with_name(f".{path.name}.lock"), wait=60):
-            _build_database(path)
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA schema_version")
-
-
-def _build_database(path: Path) -> None:
-    """Migrate a new database under another name, then rename it into place; nothing if someone else just did."""
-    from mlflow import MlflowClient
-
-    if path.exists():
-        return
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    part.with_name(f"{part.name}-journal").unlink(missing_ok=True)
-    MlflowClient(f"sqlite:///{part}").search_experiments(max_results=1)
-    os.replace(part, path)
-
-
 @contextlib.contextmanager
 def _environment(defaults: dict[str, str]) -> Iterator[None]:
     """Set variables that the user has not set, for the time of the block."""
@@ -121,8 +109,10 @@ def _environment(defaults: dict[str, str]) -> Iterator[None]:
 
 def _cause(error: BaseException) -> str:
     """One line: of the system's innermost error, such as "Connection refused", else of the error itself."""
-    reason, inner = str(error), error
-    while inner := inner.__cause__ or inner.__context__ or _wrapped(inner):
+    reason = str(error)
+    inner: BaseException | None = error
+    while inner is not None:
+        inner = inner.__cause__ or inner.__context__ or _wrapped(inner)
         if isinstance(inner, OSError | sqlite3.Error):
             reason = getattr(inner, "strerror", None) or str(inner)
     return (reason.strip().splitlines() or [type(error).__name__])[0][:300]

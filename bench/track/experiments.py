@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,22 +12,32 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-def opened(client: MlflowClient, names: Iterable[str], artifacts: Path | None) -> dict[str, str]:
-    """Ids by name of all active experiments of this project, after the named ones were made or restored.
+class Experiments:
+    """The experiments of this project on one server.
 
-    Args:
-        artifacts: folder for artifacts of new experiments; None where the server decides.
+    Attributes:
+        ids: of the active ones, by name.
     """
-    from mlflow.entities import ViewType
 
-    every = pages(client.search_experiments, view_type=ViewType.ALL, filter_string=f"name LIKE '{PREFIX}%'")
-    known = {experiment.name: experiment for experiment in every}
-    active = {name: each.experiment_id for name, each in known.items() if each.lifecycle_stage == "active"}
-    for name in sorted(set(names) - active.keys()):
-        if name in known:
-            client.restore_experiment(known[name].experiment_id)
-            active[name] = known[name].experiment_id
+    def __init__(self, client: MlflowClient, artifacts: Path | None) -> None:
+        """Read which there are.
+
+        Args:
+            artifacts: folder for artifacts of new experiments; None where the server decides.
+        """
+        from mlflow.entities import ViewType
+
+        self.client, self.artifacts = client, artifacts
+        every = pages(client.search_experiments, view_type=ViewType.ALL, filter_string=f"name LIKE '{PREFIX}%'")
+        known = {each.name: each for each in every}
+        self.ids = {name: each.experiment_id for name, each in known.items() if each.lifecycle_stage == "active"}
+        self.deleted = {name: each.experiment_id for name, each in known.items() if name not in self.ids}
+
+    def open(self, name: str) -> None:
+        """Make one that is not active, or restore it with its runs."""
+        if name in self.deleted:
+            self.ids[name] = self.deleted.pop(name)
+            self.client.restore_experiment(self.ids[name])
         else:
-            place = (artifacts / name.removeprefix(PREFIX)).as_uri() if artifacts else None
-            active[name] = client.create_experiment(name, place)
-    return active
+            place = (self.artifacts / name.removeprefix(PREFIX)).as_uri() if self.artifacts else None
+            self.ids[name] = self.client.create_experiment(name, place)

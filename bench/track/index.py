@@ -4,53 +4,61 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bench.track.view import CELL, PLATFORM, RECORD, SWEEP, View
+from bench.track.view import CELL, PLATFORM, RECORD, SWEEP
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-COMPLETE = "bench.complete"
-"""Tag that is set last, so that a run without it was left half-written."""
-
 PARENT = "mlflow.parentRunId"
 
-PAGE = 1000
+UNFINISHED = "RUNNING"
+"""Status of a run that is being written, or was left half-written."""
+
+PAGE = 200
+"""Runs a request: a busy server takes long over many."""
 
 
-@dataclass
 class Index:
     """The runs of this project on one server.
 
     Attributes:
         cells: runs of each cell and platform; more than one only after an interruption.
+        records: finished runs by the record's fingerprint.
         parents: run of each sweep. children: number of runs under each parent's run id.
     """
 
-    cells: dict[tuple[str, str], list[Run]] = field(default_factory=lambda: defaultdict(list))
-    parents: dict[str, Run] = field(default_factory=dict)
-    children: Counter[str] = field(default_factory=Counter)
+    def __init__(self) -> None:
+        self.cells: dict[tuple[str, str], list[Run]] = defaultdict(list)
+        self.records: dict[str, list[Run]] = defaultdict(list)
+        self.parents: dict[str, Run] = {}
+        self.children: Counter[str] = Counter()
 
-    @classmethod
-    def of(cls, runs: Iterable[Run]) -> Index:
+    def add(self, runs: Iterable[Run]) -> None:
         """Sort runs into those of cells and those of sweeps."""
-        index = cls()
         for run in runs:
             tags = run.data.tags
             if CELL in tags:
-                index.cells[tags[CELL], tags.get(PLATFORM, "")].append(run)
-                index.children[tags.get(PARENT, "")] += 1
+                self.cells[key(run)].append(run)
+                self.children[tags.get(PARENT, "")] += 1
+                if RECORD in tags and run.info.status != UNFINISHED:
+                    self.records[tags[RECORD]].append(run)
             elif SWEEP in tags:
-                index.parents[tags[SWEEP]] = run
-        return index
+                self.parents[tags[SWEEP]] = run
 
-    def current(self, view: View) -> Run | None:
-        """The complete run that shows exactly this record under its sweep, if there is one."""
-        parent = self.parents.get(view.sweep)
-        wanted = {COMPLETE: "true", RECORD: view.tags[RECORD], PARENT: parent.info.run_id if parent else ""}
-        return next((run for run in self.cells.get(view.key, []) if wanted.items() <= run.data.tags.items()), None)
+    def current(self, fingerprint: str) -> Run | None:
+        """The finished run that shows exactly this record under its sweep, if there is one."""
+        for run in self.records.get(fingerprint, ()):
+            parent = self.parents.get(run.data.tags.get(SWEEP, ""))
+            if parent is not None and parent.info.run_id == run.data.tags.get(PARENT):
+                return run
+        return None
+
+
+def key(run: Run) -> tuple[str, str]:
+    """The cell and platform that a run shows, as `View.key`."""
+    return run.data.tags[CELL], run.data.tags.get(PLATFORM, "")
 
 
 def pages(search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:

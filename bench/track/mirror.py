@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import hashlib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import Busy, RecordInvalid
 from bench.locks import Lock, hold
-from bench.records import Record, scan
+from bench.records import read
 from bench.track.connection import address, artifact_root, connected
-from bench.track.view import View, view
+from bench.track.index import key
+from bench.track.view import View, label, view
 from bench.track.writer import Writer
 
 
@@ -39,6 +44,8 @@ class Synced:
 def sync(results: Path, uri: str | None = None) -> Synced:
     """Make MLflow show every record under a results folder; runs that no record here belongs to stay as they are.
 
+    It can be called at any time, also while cells run, and by several processes at once, of which one writes.
+
     Args:
         uri: tracking server or database; else `$MLFLOW_TRACKING_URI`, else `<results>/mlflow.db`.
 
@@ -47,60 +54,95 @@ def sync(results: Path, uri: str | None = None) -> Synced:
         ResultsUnwritable: if the results folder cannot be locked.
     """
     results = results.resolve()
-    if not (results / "records").is_dir():
+    files = _files(results)
+    if not files:
         return Synced()
     try:
         with hold(results / ".sync.lock") as lock:
-            return _fill(results, address(results, uri), lock)
+            return _fill(results, files, address(results, uri), lock)
     except Busy:
-        views, problems = _views(results)
-        return Synced(left=len(views), problems=tuple(problems))
+        return Synced(left=len(files))
 
 
-def _fill(results: Path, uri: str, lock: Lock) -> Synced:
+def _files(results: Path) -> list[Path]:
+    """Every file that should hold a record."""
+    return sorted(path for path in (results / "records").rglob("*.json") if not path.name.startswith("."))
+
+
+def _fill(results: Path, files: list[Path], uri: str, lock: Lock) -> Synced:
     """Write what is missing, as long as the lock is ours."""
-    views, problems = _views(results)
-    if not views:
-        return Synced(problems=tuple(problems))
     done: Counter[str] = Counter()
-    with connected(uri, results) as client:
-        writer = Writer(client, results, artifact_root(results, uri), views)
-        for count, each in enumerate(views):
+    problems: list[str] = []
+    with connected(uri, results) as client, _few_collections():
+        shown = _Shown(Writer(client, results, artifact_root(results, uri)))
+        for count, file in enumerate(files):
             if not lock.mine():
-                return Synced(**done, left=len(views) - count, problems=tuple(problems))
+                return Synced(**done, left=len(files) - count, problems=tuple(problems))
             try:
-                done[writer.write(each)] += 1
+                done[shown.show(file)] += 1
             except RecordInvalid as error:
                 problems.append(str(error))
-        writer.close()
+        shown.writer.close()
     return Synced(**done, problems=tuple(problems))
 
 
-def _views(results: Path) -> tuple[list[View], list[str]]:
-    """Every record that can be shown, and one line for each that cannot."""
-    views: dict[tuple[str, str], View] = {}
-    problems = []
-    for found in scan(results):
-        try:
-            each = _view(found)
-        except RecordInvalid as error:
-            problems.append(str(error))
-            continue
-        if views.setdefault(each.key, each) is not each:
-            problems.append(f"record {each.label}: there twice; only the first file is shown, delete the other")
-    return list(views.values()), problems
+@contextlib.contextmanager
+def _few_collections() -> Iterator[None]:
+    """Look for garbage seldom: with thousands of metrics alive, looking takes a quarter of the time."""
+    usual = gc.get_threshold()
+    gc.set_threshold(100_000, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
-def _view(found: Record | RecordInvalid) -> View:
-    """The view of what a scan found.
+class _Shown:
+    """Which cells were shown so far; a file that is shown as it is costs no more than its sha256."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+        self.keys: set[tuple[str, str]] = set()
+
+    def show(self, file: Path) -> str:
+        """Show the record in a file; `added`, `updated` or `unchanged`.
+
+        Raises:
+            RecordInvalid: if it is none, holds values that no run can show, or is another file's record again.
+        """
+        fingerprint = _fingerprint(file)
+        if run := self.writer.index.current(fingerprint):
+            return self.writer.keep(run, self._first(key(run)))
+        view = _view(file, fingerprint)
+        self._first(view.key)
+        return self.writer.write(view, file)
+
+    def _first(self, found: tuple[str, str]) -> tuple[str, str]:
+        """The key, unless it was there already."""
+        if found in self.keys:
+            raise RecordInvalid(f"record {label(found)}: there twice; only the first file is shown, delete the other")
+        self.keys.add(found)
+        return found
+
+
+def _fingerprint(file: Path) -> str:
+    """sha256 of a file; of nothing where it cannot be read, which is found out when it is parsed."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _view(file: Path, fingerprint: str) -> View:
+    """The view of the record in a file.
 
     Raises:
         RecordInvalid: if it is not a record or holds values that no run can show.
     """
-    if isinstance(found, RecordInvalid):
-        raise found
+    record = read(file)
     try:
-        return view(found)
+        return view(record, fingerprint)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise RecordInvalid(f"record {found.id[:16]}@{found.platform}: cannot be shown in MLflow ({reason})") from error
+        name = label((record.id, record.platform))
+        raise RecordInvalid(f"record {name}: cannot be shown in MLflow ({reason})") from error

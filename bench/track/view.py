@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.files import canonical_json, digest, pretty_json
+from bench.files import canonical_json, pretty_json
 from bench.records import Record
 
 PREFIX = "lowbit/"
@@ -26,6 +27,7 @@ STATUS = {
 """MLflow's status of each of ours: KILLED for a cell that was declined and never ran; `bench.status` tells all six."""
 
 CELL, PLATFORM, RECORD, SWEEP = "bench.cell_id", "bench.platform", "bench.record", "bench.sweep"
+"""Tags; `bench.record` is the sha256 of the record's file, by which a run is known to show exactly that."""
 
 FIELDS = ("method", "dataset", "model", "schedule", "precision", "seed", "init", "tutor")
 """Fields of the spec that are params under their own name."""
@@ -45,7 +47,8 @@ class View:
 
     Attributes:
         experiment, sweep: names of the experiment and of the parent run in it. name: of the run, for people.
-        status: MLflow's. start, end: milliseconds since 1970, None where the record has no times.
+        status: MLflow's.
+        start, end: milliseconds since 1970, None where the record has no times. began: likewise, of the sweep.
         weights: path of the packed weights, relative to the results folder.
     """
 
@@ -56,6 +59,7 @@ class View:
     status: str
     start: int | None
     end: int | None
+    began: int | None
     tags: dict[str, str]
     params: dict[str, str]
     points: tuple[Point, ...]
@@ -68,22 +72,28 @@ class View:
 
     @property
     def files(self) -> dict[str, str]:
-        """Artifacts by file name; `record.json` is the record's file byte for byte."""
-        plain = {
-            "record": vars(self.record),
-            "config": self.record.spec,
-            "environment": self.record.run.get("environment", {}),
-        }
+        """Parts of the record that are artifacts of their own, by file name."""
+        plain = {"config": self.record.spec, "environment": self.record.run.get("environment", {})}
         return {f"{name}.json": pretty_json(value) for name, value in plain.items()}
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the record's file."""
+        return self.tags[RECORD]
 
     @property
     def label(self) -> str:
         """What to call the record in a message."""
-        return f"{self.tags[CELL][:16]}@{self.tags[PLATFORM]}"
+        return label(self.key)
 
 
-def view(record: Record) -> View:
-    """The run that shows a record.
+def label(key: tuple[str, str]) -> str:
+    """What to call the record of a cell and platform in a message."""
+    return f"{key[0][:16]}@{key[1]}"
+
+
+def view(record: Record, fingerprint: str) -> View:
+    """The run that shows a record, whose file has this sha256.
 
     Raises:
         AttributeError, KeyError, TypeError, ValueError: for a record that is intact but filled against its schema.
@@ -97,7 +107,8 @@ def view(record: Record) -> View:
         status=STATUS[record.status],
         start=_milliseconds(record.run.get("started")),
         end=_milliseconds(record.run.get("ended")),
-        tags={**_tags(record), SWEEP: sweep},
+        began=_began(record.run),
+        tags={**_tags(record), RECORD: fingerprint, SWEEP: sweep},
         params=_params(record),
         points=(*_outcome(record), *_curves(record)),
         weights=_inside(record.run.get("weights_file")),
@@ -109,7 +120,6 @@ def _tags(record: Record) -> dict[str, str]:
     return {
         CELL: record.id,
         PLATFORM: record.platform,
-        RECORD: digest(vars(record)),
         "bench.status": record.status,
         "bench.provenance": record.provenance,
         "bench.method_version": str(record.method["version"]),
@@ -155,6 +165,7 @@ def _inside(path: str | None) -> str | None:
     return path
 
 
+@lru_cache(maxsize=4096)
 def _name(text: str) -> str:
     """The nearest name that MLflow takes on every system: no `@`, `%` or `:`, and no empty or dotted path parts."""
     parts = re.sub(r"[^/\w.\- ]", "_", text).split("/")
@@ -166,6 +177,14 @@ def _text(value: Any) -> str:
     if value is None or value == "":
         return "none"
     return value if isinstance(value, str) else canonical_json(value)
+
+
+def _began(run: dict[str, Any]) -> int | None:
+    """Start of the sweep, which is its name, or of the run where it has another one."""
+    try:
+        return _milliseconds(run.get("sweep") or None)
+    except ValueError:
+        return _milliseconds(run.get("started"))
 
 
 def _milliseconds(text: str | None) -> int | None:
