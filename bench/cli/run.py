@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from bench.suite import Suite, read
 from bench.sweep.executors import NAMES as EXECUTORS
 
 if TYPE_CHECKING:
-    from bench.sweep.plan import Place, Planned
+    from bench.sweep.plan import Place, Plan, Planned
     from bench.sweep.wish import Wish
 
 
@@ -44,31 +45,36 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    from bench import records
     from bench.sweep import supervisor
     from bench.sweep.executors import executor
     from bench.sweep.failures import leave_skips
     from bench.sweep.limits import Limits
     from bench.sweep.plan import make
-    from bench.sweep.rates import rates
-    from bench.sweep.show import show
 
     suite = _with_data(read(parsed.suite), parsed)
     wished, where = wish(parsed), place(parsed)
     wanted = parsed.pretrain and not parsed.teacher and not parsed.dry_run
     if wanted and (code := _pretrain(suite, wished, where)):
         return code
-    plan = make(suite, wished, where, missing_allowed=parsed.dry_run)
-    print(show(plan, rates(records.load(where.results), where.device)), flush=True)
     if parsed.dry_run:
+        _show(make(suite, wished, where, missing_allowed=True))
         return 0
     ensure_writable(where.results)
-    leave_skips(plan, command())
-    if plan.left:
-        held = executor(parsed.executor, where, parsed.slots)
-        if code := supervisor.run(plan, command(), held, Limits(parsed.timeout)):
+    with closing(executor(parsed.executor, where, parsed.slots)) as held:  # it gets ready while the plan is made
+        plan = make(suite, wished, where)
+        _show(plan)
+        leave_skips(plan, command())
+        if plan.left and (code := supervisor.run(plan, command(), held, Limits(parsed.timeout))):
             return code
     return _finish(make(suite, wished, where).cells, parsed)
+
+
+def _show(plan: Plan) -> None:
+    from bench import records
+    from bench.sweep.rates import rates
+    from bench.sweep.show import show
+
+    print(show(plan, rates(records.load(plan.place.results), plan.place.device)), flush=True)
 
 
 def _finish(cells: Sequence[Planned], parsed: argparse.Namespace) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from bench.models.card import TeacherCard
 from bench.spec import FULL
 from bench.suite import Point, Suite, Variant
@@ -23,8 +25,9 @@ def train(point: Point, place: Place, command: str) -> TeacherCard | int:
     """
     axes = {axis: [value] for axis, value in vars(point).items() if axis != "options"}
     suite = Suite(SUITE, axes | {"method": [Variant(SUITE)]})
-    if code := supervisor.run(make(suite, Wish(), place), command, executor("local", place, 1)):
-        return code
+    with closing(executor("local", place, 1)) as held:
+        if code := supervisor.run(make(suite, Wish(), place), command, held):
+            return code
     return publish(make(suite, Wish(), place).cells[0], place)
 
 

@@ -222,11 +222,8 @@ def run(plan: Plan, command: str, held: Executor, limits: Limits | None = None) 
     """Run every group of a plan that is left; 0, or the exit code of whatever ended the sweep early.
 
     Args:
-        command: the command line, for records. held: runs the jobs; closed at the end.
+        command: the command line, for records. held: runs the jobs.
     """
-    try:
-        limits = limits or Limits()
-        limits.learn(record for planned in plan.cells if (record := find(planned.path)))
-        return Supervisor(plan, held, limits, command, Display(len(plan.left))).run()
-    finally:
-        held.close()
+    limits = limits or Limits()
+    limits.learn(record for planned in plan.cells if (record := find(planned.path)))
+    return Supervisor(plan, held, limits, command, Display(len(plan.left))).run()

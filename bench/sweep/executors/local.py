@@ -103,6 +103,8 @@ class Local(Executor):
 
     def close(self) -> None:
         assert self.nursery.stdin is not None and self.nursery.stdout is not None
+        if not self.jobs:
+            self.nursery.kill()  # it may still be importing
         with contextlib.suppress(BrokenPipeError):
             self.nursery.stdin.close()  # it kills what still runs
         self.nursery.wait()
