@@ -28,11 +28,10 @@ ONE_OF_EACH = {
 IN_GROUPS = ONE_OF_EACH | {
     "W3A3_s0": "segfault segfault",
     "W3A3_s1": "exit exit",
-    "W4A4_s1": "exception exception",
     "W3A3_s2": "memory memory memory",
     "W3A3_s3": "hang hang",
 }
-"""The same of cells that share a source: first the group dies, then the cell."""
+"""The same of cells that share a source: first the group dies of the first of these, then each cell of its own."""
 AFTERWARDS = {
     "W3A3-s0": "failed",
     "W5A5-s0": "diverged",

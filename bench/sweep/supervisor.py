@@ -81,6 +81,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Run every group that is left; 0, or the exit code of whatever ended the sweep early."""
+        self._clear()
         self.waiting.extend(Task(group) for group in self.plan.groups())
         with self._stoppable():
             while self.running or (self.waiting and self.exit is None):
@@ -92,6 +93,15 @@ class Supervisor:
                 time.sleep(TICK)
         self.display.close()
         return self.exit or exits.OK
+
+    def _clear(self) -> None:
+        """Remove what killed jobs have left of their progress."""
+        work = self.plan.place.results / ".work"
+        for file in (work / "running").glob("*.json"):
+            far = read(file)
+            locks = [lock for cell in (far.ids if far else ()) for lock in (work / "locks").glob(f"{cell[:16]}@*.lock")]
+            if not any(owner(lock) for lock in locks):
+                file.unlink(missing_ok=True)
 
     def _heed(self) -> None:
         """Do what a person asked for since the last look."""
