@@ -98,6 +98,18 @@ def test_a_killed_nursery_is_replaced_and_its_jobs_go_on_from_their_checkpoints(
     assert faults.digests() == calm.digests()
 
 
+def test_what_killed_jobs_have_left_is_cleared_away(tmp_path: Path) -> None:
+    faults = prepare(tmp_path, ALL_BITS[:1], seeds=1, schedule="smoke")
+    work = faults.place.results / ".work"
+    stale, part, young = work / "running" / "0.json", work / "logs" / ".a.1.part", work / "logs" / ".b.2.part"
+    for file in (stale, part, young):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    os.utime(part, (0, 0))
+    assert faults.run().returncode == 0
+    assert [file.exists() for file in (stale, part, young)] == [False, False, True]
+
+
 # groups
 
 

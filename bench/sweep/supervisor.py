@@ -6,6 +6,7 @@ record that says so. Nothing that one job does ends another.
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections import deque
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from bench.locks import Owner, owner
+from bench.locks import SILENCE, Owner, owner
 from bench.records import Record, find
 from bench.runner import exits
 from bench.runner.job import Job, lock_of
@@ -95,8 +96,12 @@ class Supervisor:
         return self.exit or exits.OK
 
     def _clear(self) -> None:
-        """Remove what killed jobs have left of their progress."""
+        """Remove what killed jobs have left: their progress, and parts of files that they were writing."""
         work = self.plan.place.results / ".work"
+        for part in work.rglob(".*.part"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - part.stat().st_mtime > SILENCE:
+                    part.unlink()
         for file in (work / "running").glob("*.json"):
             far = read(file)
             locks = [lock for cell in (far.ids if far else ()) for lock in (work / "locks").glob(f"{cell[:16]}@*.lock")]
