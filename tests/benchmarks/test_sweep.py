@@ -45,7 +45,7 @@ def test_a_small_cell_beside_its_work(benchmark: BenchmarkFixture, tmp_path: Pat
 
 def test_the_harness_beside_a_cell_of_a_minute(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     """`extra_info` has the share of a cell's own time that is neither step nor evaluation."""
-    faults = prepare(tmp_path, ("W4A4",), seeds=1, schedule="400-epochs")
+    faults = prepare(tmp_path, ("W4A4",), seeds=1, schedule="2400-epochs")
     benchmark.pedantic(faults.run, rounds=1)
     (record,) = faults.place.records()
     began, ended = (datetime.fromisoformat(record.run[moment]) for moment in ("started", "ended"))
