@@ -13,7 +13,7 @@ from workplace import Workplace, give_teacher, make
 def first_step(place: Workplace) -> None:
     """Start a GDFQ cell of the suite and return once its first step is in a checkpoint."""
     process = place.start("run", str(place.suite), "--no-sync", BENCH_CHECKPOINT_SECONDS="0")
-    while process.poll() is None and not list((place.results / ".work").glob("*.checkpoint")):
+    while process.poll() is None and not list((place.results / ".work").rglob("*.checkpoint")):
         time.sleep(0.01)
     alive = process.poll() is None
     os.killpg(process.pid, signal.SIGKILL)
@@ -26,7 +26,7 @@ def test_command_to_first_step(benchmark, tmp_path: Path) -> None:
     give_teacher(place)
 
     def fresh() -> None:
-        for file in (place.results / ".work").glob("*"):
+        for file in (place.results / ".work").rglob("*.checkpoint"):
             file.unlink()
 
     benchmark.pedantic(first_step, (place,), setup=fresh, rounds=3, warmup_rounds=1)
