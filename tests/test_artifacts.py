@@ -21,6 +21,7 @@ from bench.artifacts import Artifacts
 from bench.errors import ResultsUnwritable
 from bench.runner.group import Group
 from bench.runner.job import Job
+from bench.signals import heeding
 from bench.spec import FULL, Cell
 from methods.hast import HAST
 from methods.parts.synthesis import Recipe, hard_images
@@ -183,7 +184,7 @@ def group(folder: Path) -> Group:
 
 def test_an_interrupt_before_the_first_step_stops_at_once_and_later_ones_at_a_step(tmp_path: Path) -> None:
     started = group(tmp_path)
-    with started._stoppable():
+    with heeding(started._ask):
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
         started.looping = True

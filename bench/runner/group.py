@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -34,6 +33,7 @@ from bench.runner.progress import Far, Progress
 from bench.runner.reference import reference
 from bench.runner.track import Track
 from bench.schedule import Step
+from bench.signals import heeding
 from bench.spec import group_key
 
 CHECK_EVERY = 50
@@ -101,7 +101,7 @@ class Group:
     def run(self) -> list[Path]:
         """From build to records."""
         training = Training(devices.name(self.job.device), self._held)
-        with self._guarded(), self._stoppable(), self.progress, training:
+        with self._guarded(), heeding(self._ask), self.progress, training:
             with _timed(self.seconds, "other"):
                 self._build()
             self._loop(training)
@@ -230,24 +230,14 @@ class Group:
             return nullcontext()
         return Guard(self.method.card.name, training_files(self.dataset.name, self.job.data_root))
 
-    @contextmanager
-    def _stoppable(self) -> Iterator[None]:
-        """Within it, Ctrl-C and SIGTERM ask for a checkpoint at the next step boundary.
+    def _ask(self) -> None:
+        """Ctrl-C or SIGTERM: a checkpoint at the next step boundary, and an end.
 
         A second one stops at once, and so does one before the first step, when there is nothing to save yet.
         """
-
-        def ask(number: int, frame: object) -> None:
-            if self.stopping or not self.looping:
-                raise KeyboardInterrupt
-            self.stopping = True
-
-        before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        if self.stopping or not self.looping:
+            raise KeyboardInterrupt
+        self.stopping = True
 
 
 @contextmanager

@@ -7,11 +7,8 @@ record that says so. Nothing that one job does ends another.
 from __future__ import annotations
 
 import contextlib
-import signal
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -20,6 +17,7 @@ from bench.records import Record, find
 from bench.runner import exits
 from bench.runner.job import Job, lock_of
 from bench.runner.progress import read
+from bench.signals import heeding
 from bench.sweep.display import Display
 from bench.sweep.executors import LOST, Executor, Running
 from bench.sweep.failures import Death, kernel_kills, leave_failure
@@ -84,7 +82,7 @@ class Supervisor:
         """Run every group that is left; 0, or the exit code of whatever ended the sweep early."""
         self._clear()
         self.waiting.extend(Task(group) for group in self.plan.groups())
-        with self._stoppable():
+        with heeding(self._ask):
             while self.running or (self.waiting and self.exit is None):
                 self._heed()
                 if self.exit is None:
@@ -218,19 +216,9 @@ class Supervisor:
                 assert task.running is not None
                 task.running.stop(at_once=False)
 
-    @contextmanager
-    def _stoppable(self) -> Iterator[None]:
-        """Within it, Ctrl-C and SIGTERM ask every job for a checkpoint and an end; a second one kills them."""
-
-        def ask(number: int, frame: object) -> None:
-            self.asked += 1
-
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _ask(self) -> None:
+        """Ctrl-C or SIGTERM: every job is to write a checkpoint and end; the second time it is killed."""
+        self.asked += 1
 
 
 def run(plan: Plan, command: str, held: Executor, limits: Limits | None = None) -> int:
