@@ -58,7 +58,7 @@ def ensure_writable(results: Path) -> None:
     """
     probe = results / ".work" / "writable"
     write_text(probe, "")
-    probe.unlink()
+    probe.unlink(missing_ok=True)  # another command may be finding out the same
 
 
 def canonical_json(value: Any) -> str:

@@ -22,7 +22,7 @@ class Job:
 
     Attributes:
         cells, ids: the cells and their ids, in step.
-        suite, sweep, command: who asked, for the record.
+        suite, command: who asked, for the record. sweep: likewise, as a name that no other sweep has.
         results, data_root: folders. device: `cpu` or `cuda`. threads: of torch, kept on resume.
         teachers: by sha256, card and weights file of the full-precision models that the cells name.
     """
@@ -71,8 +71,8 @@ class Job:
 
     @property
     def log(self) -> Path:
-        """What its process says, kept while it is of use."""
-        return self.results / ".work" / "logs" / f"{self.key}.log"
+        """What its process says; of this sweep alone, as another one may try the same cells at the same time."""
+        return self.results / ".work" / "logs" / f"{self.key}-{digest(self.sweep)[:8]}.log"
 
     @property
     def state(self) -> Path:

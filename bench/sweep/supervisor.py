@@ -72,7 +72,7 @@ class Supervisor:
     command: str
     display: Display
     kills: int = field(default_factory=kernel_kills)
-    sweep: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    sweep: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}")
     waiting: deque[Task] = field(default_factory=deque)
     running: list[Task] = field(default_factory=list)
     asked: int = 0
@@ -141,9 +141,16 @@ class Supervisor:
     def _hand_over(self, task: Task) -> None:
         task.job = job_of(self.plan, task.cells, self.sweep, self.command)
         task.limit, task.killed = self.limits.of(task.job), False
-        task.job.log.unlink(missing_ok=True)
+        self._forget(task.job)
         task.running = self.executor.start(task.job)
         self.running.append(task)
+
+    def _forget(self, job: Job) -> None:
+        """Remove what this sweep's earlier attempt at a job said, and those of sweeps that ended long ago."""
+        for log in job.log.parent.glob(f"{job.key}-*.log"):
+            with contextlib.suppress(FileNotFoundError):
+                if log == job.log or time.time() - log.stat().st_mtime > SILENCE:
+                    log.unlink()
 
     def _look(self) -> None:
         """See which tasks have ended, and end those that take too long."""
