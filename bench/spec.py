@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench import RULES
@@ -87,7 +87,7 @@ class Cell:
 
     def plain(self) -> dict[str, Any]:
         """The cell as plain JSON values."""
-        return asdict(self)
+        return {**vars(self), "bits": dict(vars(self.bits)), "options": dict(self.options)}
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Cell:

@@ -74,6 +74,7 @@ def default_result(epochs: int) -> dict[str, Any]:
             "top1": 0.5 + 0.375 * (epoch + 1) / epochs,
             "top5": 0.9,
             "losses": {"draw/cross_entropy": 1 / (epoch + 1), "learn/total": 2 / (epoch + 1)},
+            "gradient_norms": {"features.init_block.conv": 3.0 / (epoch + 1), "output": 1.5 / (epoch + 1)},
         }
         for epoch in range(epochs)
     ]
@@ -82,6 +83,13 @@ def default_result(epochs: int) -> dict[str, Any]:
         "top5": {"last": 0.99, "best": 0.99, "init": 0.998},
         "epochs": curve,
         "correct": base64.b64encode(bytes([255] * 7 + [0])).decode(),
+        "per_class": [7] * 4 + [5] * 4 + [4] * 2,
+        "class_images": [7] * 4 + [6] * 6,
+        "agreement": 0.90625,
+        "signal_to_noise": {
+            "weights": {"features.init_block.conv": 21.5, "output": 23.25},
+            "activations": {"features.init_block.activ": 18.75},
+        },
         "weights": "d" * 64,
         "census": {"groups": 3, "most_codes": {"weights": 16, "activations": 16}},
         "unquantized": ["input of output"],
@@ -98,8 +106,19 @@ def default_run() -> dict[str, Any]:
         "sweep": "2026-11-21T01:59:00Z",
         "seconds": {"draw": 1000.0, "learn": 500.0, "evaluate": 60.0, "other": 3.0},
         "shared": 3,
+        "cpu_seconds": {"draw": 1990.0, "learn": 990.0, "evaluate": 110.0, "other": 4.0},
+        "step_seconds": {"mean": 12.5, "median": 12.0},
+        "steps": 40,
+        "images": 640,
+        "energy_joules": None,
         "resumed": 0,
-        "peak_bytes": {"rss": 1_500_000_000},
+        "peak_bytes": {"rss": 1_500_000_000, "train": peaks(1_400_000_000), "evaluate": peaks(1_500_000_000)},
+        "images_file": None,
         "command": "python -m bench run suites/cifar10.toml",
         "environment": {"python": "3.11.7", "torch": "2.15.0", "device": "cpu", "threads": 2},
     }
+
+
+def peaks(resident: int) -> dict[str, Any]:
+    """Peak bytes of a phase on a machine without a GPU."""
+    return {"resident": resident, "allocated": None, "reserved": None, "nvml_process": None, "nvml_device": None}

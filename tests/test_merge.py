@@ -22,18 +22,19 @@ def leave(results: Path, last: float = 0.875, *, deterministic: bool = True, **c
     return write(results, record)
 
 
-def test_new_records_come_with_their_weights_and_known_ones_stay(tmp_path: Path) -> None:
+def test_new_records_come_with_their_files_and_known_ones_stay(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     leave(here)
     leave(there)
-    file = "weights/cifar10/gdfq/some.safetensors"
-    (there / file).parent.mkdir(parents=True)
-    (there / file).write_bytes(b"weights")
-    write(there, make_record(spec={"seed": 1}, run={"weights_file": file}))
+    files = {"weights_file": "weights/cifar10/gdfq/some.safetensors", "images_file": "images/cifar10/gdfq/some.png"}
+    for kind, file in files.items():
+        (there / file).parent.mkdir(parents=True)
+        (there / file).write_text(kind)
+    write(there, make_record(spec={"seed": 1}, run=files))
     merged = merge(here, [there])
     assert (len(merged.taken), merged.present) == (1, 1)
     (taken,) = [record for record in load(here) if record.cell.seed == 1]
-    assert (here / taken.run["weights_file"]).read_bytes() == b"weights"
+    assert all((here / taken.run[kind]).read_text() == kind for kind in files)
     assert merge(here, [there]).taken == []
 
 

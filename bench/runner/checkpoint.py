@@ -15,6 +15,9 @@ from bench.files import write_whole
 INTERVAL = float(os.environ.get("BENCH_CHECKPOINT_SECONDS", "60"))
 """Seconds between checkpoints."""
 
+VERSION = 2
+"""Of what a checkpoint holds; those of another version are of no use."""
+
 State = dict[str, Any]
 
 
@@ -52,7 +55,7 @@ class Checkpoint:
 
     def save(self, state: State) -> None:
         """Write the group's state, with those of its cells by id under `tracks`, and the index of the `next` step."""
-        save(self.path, state)
+        save(self.path, {"version": VERSION, **state})
         self.written = time.monotonic()
 
     def load(self, device: torch.device) -> State | None:
@@ -77,6 +80,8 @@ class Checkpoint:
         try:
             state = load(path, device)
             state["next"], state["tracks"].keys()
+            if state["version"] != VERSION:
+                raise ValueError(f"version {state['version']}")
         except FileNotFoundError:
             return None
         except Exception as error:  # torch.load raises many kinds for a damaged file

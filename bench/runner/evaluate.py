@@ -32,11 +32,17 @@ class TestImages:
 
 @dataclass(frozen=True)
 class Score:
-    """Shares of images whose label is the first, or among the first five, and which were right."""
+    """How a model answered a test split.
+
+    Attributes:
+        top1, top5: shares of images whose label is the first, or among the first five, of the answers.
+        correct: bool (N,): which were right. answers: int64 (N,): the first answers.
+    """
 
     top1: float
     top5: float
     correct: np.ndarray
+    answers: np.ndarray
 
     def packed(self) -> str:
         """Correctness as base64 of packed bits, one an image in canonical order."""
@@ -46,10 +52,10 @@ class Score:
 @torch.no_grad()
 def score(model: nn.Module, test: TestImages) -> Score:
     """Top-1 and top-5 of a model in eval mode."""
-    hits = []
+    answers = []
     for start in range(0, len(test.labels), BATCH):
         logits = model(test.normalised(start, start + BATCH))
-        best = logits.topk(min(5, logits.shape[1]), dim=1).indices
-        hits.append(best == test.labels[start : start + BATCH, None])
-    table = torch.cat(hits).cpu().numpy()
-    return Score(float(table[:, 0].mean()), float(table.any(axis=1).mean()), table[:, 0])
+        answers.append(logits.topk(min(5, logits.shape[1]), dim=1).indices)
+    best = torch.cat(answers)
+    table = (best == test.labels[:, None]).cpu().numpy()
+    return Score(float(table[:, 0].mean()), float(table.any(axis=1).mean()), table[:, 0], best[:, 0].cpu().numpy())

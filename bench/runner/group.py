@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -18,17 +17,19 @@ from bench.errors import Busy, ResultsUnwritable
 from bench.locks import hold
 from bench.measure import devices
 from bench.measure.quiet import Training
-from bench.method import settled
+from bench.method import Batch, settled
 from bench.records import find, path_of
 from bench.registry import get
 from bench.runner import build
 from bench.runner.checkpoint import Checkpoint
 from bench.runner.code import code_of
+from bench.runner.cost import Cost
 from bench.runner.evaluate import score
 from bench.runner.failure import reason_of, status_of
 from bench.runner.job import Job
 from bench.runner.log import say
 from bench.runner.outcome import Outcome, leave
+from bench.runner.pictures import Pictures
 from bench.runner.progress import Far, Progress
 from bench.runner.reference import reference
 from bench.runner.track import Track
@@ -88,13 +89,16 @@ class Group:
         code_of(type(self.method).__module__)  # as it is now, whatever is edited while the group runs
         self.dataset = describe(job.cells[0].dataset, job.data_root)
         self.began = datetime.now(UTC)
-        self.seconds = {"draw": 0.0, "other": 0.0}
+        self.cost = Cost(job.device)
         self.resumed = 0
         self.title = job.title
-        work, shares = job.results / ".work", not settled(self.method, job.cells[0].options).feedback
-        source = f"{(group_key(job.cells[0]) if shares else job.ids[0])[:16]}-{job.platform.replace('/', '-')}"
+        card = settled(self.method, job.cells[0].options)
+        self.data_free = card.data == "none"
+        work, first = job.results / ".work", job.ids[0] if card.feedback else group_key(job.cells[0])
+        source = f"{first[:16]}-{job.platform.replace('/', '-')}"
         self.checkpoint = Checkpoint(work / "checkpoints", source, job.key, job.ids, self._say)
         self.artifacts = Artifacts(work / "artifacts", job.platform, self._say)
+        self.pictures = Pictures(job.results)
         self.progress = Progress(job.state, Far(job.ids, job.title))
         self.looping = self.stopping = False
 
@@ -102,9 +106,11 @@ class Group:
         """From build to records."""
         training = Training(devices.name(self.job.device), self._held)
         with self._guarded(), heeding(self._ask), self.progress, training:
-            with _timed(self.seconds, "other"):
+            self.cost.energy.start()
+            with self.cost.clock.on("other"):
                 self._build()
             self._loop(training)
+            self.cost.energy.stop()
             paths = [self._leave(track) for track in self.tracks]
         self.checkpoint.remove(self._recorded)
         return paths
@@ -133,11 +139,13 @@ class Group:
     def _held(self, line: str) -> None:
         """A measurement wants the device, which this group is about to leave to it."""
         self._say(line)
+        self.cost.energy.stop()
         self.progress.hold()
 
     def _pause(self, training: Training) -> None:
         """Between two steps, leave the device to whoever measures on it."""
         if paused := training.boundary(lambda: self.stopping):
+            self.cost.energy.start()
             self.progress.go_on(paused)
 
     def _loop(self, training: Training) -> None:
@@ -145,6 +153,9 @@ class Group:
         self.progress.begin(self.schedule.total, self.start)
         if 0 < self.start < self.schedule.total:
             self._say(f"continues at step {self.start + 1} of {self.schedule.total}")
+        for track in self.tracks:
+            track.begin_epoch(self.cost.clock.seconds["draw"])
+        self.cost.peaks.enter("train")
         for step in self.schedule.walk(self.start):
             alive = [track for track in self.tracks if track.diverged_at is None]
             if not alive:
@@ -157,35 +168,45 @@ class Group:
             self._pause(training)
             if self.stopping or self.checkpoint.due():
                 self._save(step)
+        self.cost.peaks.enter("other")
 
     def _step(self, step: Step, alive: list[Track]) -> None:
-        with _timed(self.seconds, "draw"):
+        with self.cost.clock.on("draw"):
             batch = self.source.draw(step, alive[0].learner.student())
         drawn = self.source.losses()
         for track in alive:
-            with _timed(track.seconds, "learn"):
+            with track.clock.on("learn"):
                 track.learn(step, batch, drawn)
         if step.last or step.index % CHECK_EVERY == 0:
             for track in alive:
-                track.check()
+                with track.clock.on("learn"):  # a GPU may still have work of these steps to do
+                    track.check()
+        if step.last and self.data_free:
+            self._draw_picture(step, batch)
+
+    def _draw_picture(self, step: Step, batch: Batch) -> None:
+        """Keep a picture of a generated batch for every cell; never one of training images."""
+        with self.cost.clock.on("other"):
+            self.pictures.draw(map(self.job.name, self.job.ids), step.epoch, batch, self.tracks[0].setup)
 
     def _end_epoch(self, step: Step, alive: list[Track]) -> None:
+        self.cost.peaks.enter("evaluate")
         for track in alive:
             if track.diverged_at is not None:
                 continue
-            with _timed(track.seconds, "evaluate"):
-                track.end_epoch(step, self.test)
+            track.end_epoch(step, self.test, self.cost.clock.seconds["draw"])
             found = track.epochs[-1]
             bits = track.setup.cell.bits
             name = "" if bits.full else f"{bits} "
             self._say(f"epoch {step.epoch + 1}/{self.schedule.epochs} {name}top-1 {found['top1']:.2%} ({step.phase})")
+        self.cost.peaks.enter("train")
 
     def _save(self, step: Step) -> None:
         """Write the checkpoint, and stop here if that was asked for."""
-        with _timed(self.seconds, "other"):
+        with self.cost.clock.on("other"):
             tracks = {track.id: track.state() for track in self.tracks}
             state: dict[str, Any] = {"next": step.index + 1, "resumed": self.resumed, "began": self.began.isoformat()}
-            self.checkpoint.save(state | {"source": self.source.state(), "tracks": tracks, "seconds": self.seconds})
+            self.checkpoint.save(state | {"source": self.source.state(), "tracks": tracks, "cost": self.cost.state()})
         if self.stopping:
             raise Interrupted(f"stopped after step {step.index + 1}; the same command continues from there")
 
@@ -198,7 +219,7 @@ class Group:
         for track in self.tracks:
             track.load(state["tracks"][track.id])
         part = len(self.tracks) / len(state["tracks"])  # less than 1 where a larger group ended without these cells
-        self.seconds = {key: value * part for key, value in state["seconds"].items()}
+        self.cost.load(state["cost"], part)
         self.began = datetime.fromisoformat(state["began"])
         self.resumed = state["resumed"] + 1
         if state["next"] == self.schedule.total:
@@ -208,8 +229,9 @@ class Group:
 
     def _leave(self, track: Track) -> Path:
         """Write a track's record and, where it finished, its weights."""
-        outcome = Outcome(track.setup.cell, track.id, "ok", None, began=self.began, resumed=self.resumed)
-        outcome.seconds = self.seconds | track.seconds
+        outcome = Outcome(track.setup.cell, track.id, "ok", None, began=self.began)
+        images = self.pictures.keep(self.job.name(track.id), len(track.epochs)) if self.data_free else None
+        outcome.run = self.cost.of(track) | {"resumed": self.resumed, "images_file": images}
         if track.diverged_at is not None:
             outcome.status, outcome.reason = "diverged", f"a loss was not finite at step {track.diverged_at + 1}"
             outcome.result = track.progress_so_far(self.init) | self._made_from()
@@ -226,7 +248,7 @@ class Group:
 
     def _guarded(self) -> AbstractContextManager[object]:
         """The watch over training files, for methods that must not see them."""
-        if settled(self.method, self.job.cells[0].options).data != "none":
+        if not self.data_free:
             return nullcontext()
         return Guard(self.method.card.name, training_files(self.dataset.name, self.job.data_root))
 
@@ -238,12 +260,3 @@ class Group:
         if self.stopping or not self.looping:
             raise KeyboardInterrupt
         self.stopping = True
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], key: str) -> Iterator[None]:
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        seconds[key] += time.perf_counter() - start

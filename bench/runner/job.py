@@ -48,6 +48,11 @@ class Job:
         cell = self.cells[index]
         return path_of(self.results, cell.dataset, cell.method, self.ids[index], self.platform)
 
+    def name(self, cell_id: str) -> str:
+        """`<dataset>/<method>/<stem>` of a cell's record, after which all that it leaves is named."""
+        record = self.record(self.ids.index(cell_id))
+        return record.relative_to(self.results / "records").with_suffix("").as_posix()
+
     def lock(self, index: int) -> Path:
         """The lock file of a cell."""
         return lock_of(self.results, self.record(index))

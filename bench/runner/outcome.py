@@ -10,11 +10,11 @@ from typing import Any
 from torch import nn
 
 from bench.data import Dataset
-from bench.measure.environment import environment, peak_resident_bytes, platform
+from bench.measure.environment import environment, peak_resident_bytes
 from bench.method import defaults_of, settled, version_of
 from bench.models import weights
 from bench.quant.pack import pack
-from bench.records import Record, path_of, seal, write
+from bench.records import Record, seal, write
 from bench.registry import get
 from bench.runner.code import code_of
 from bench.runner.job import Job
@@ -23,26 +23,29 @@ from bench.spec import Cell
 
 @dataclass
 class Outcome:
-    """The end of one cell; `student` only where it finished."""
+    """The end of one cell.
+
+    Attributes:
+        result: of its record. student: only where it finished.
+        run: what is known of how it ran, of `run` of its record.
+    """
 
     cell: Cell
     id: str
     status: str
     reason: str | None
     began: datetime
-    resumed: int = 0
     result: dict[str, Any] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
+    run: dict[str, Any] = field(default_factory=dict)
     student: nn.Module | None = None
 
 
 def leave(job: Job, dataset: Dataset, outcome: Outcome) -> Path:
     """Write weights, then the record; returns the record's path."""
-    where = platform(job.device, job.threads)
-    weights_file = _leave_weights(job, outcome, where)
+    weights_file = _leave_weights(job, outcome)
     record = Record(
         id=outcome.id,
-        platform=where,
+        platform=job.platform,
         provenance="measured",
         status=outcome.status,
         reason=outcome.reason,
@@ -71,30 +74,30 @@ def _method(cell: Cell) -> dict[str, Any]:
 
 
 def _run(job: Job, outcome: Outcome, weights_file: str | None) -> dict[str, Any]:
-    """What another run may do differently. Seconds of `draw` are the whole group's, shared by `shared` cells."""
+    """What another run may do differently."""
     return {
         "sweep": job.sweep,
         "command": job.command,
         "started": _utc(outcome.began),
         "ended": _utc(datetime.now(UTC)),
-        "seconds": {key: round(value, 3) for key, value in outcome.seconds.items()},
+        "seconds": {},
         "shared": len(job.cells),
-        "resumed": outcome.resumed,
+        "resumed": 0,
         "deterministic": job.device == "cpu",
         "peak_bytes": {"rss": peak_resident_bytes()},
         "weights_file": weights_file,
         "environment": environment(job.device, job.threads),
+        **outcome.run,
     }
 
 
-def _leave_weights(job: Job, outcome: Outcome, where: str) -> str | None:
+def _leave_weights(job: Job, outcome: Outcome) -> str | None:
     """Write the packed weights of a quantized student, or the plain ones of a full-precision model."""
     if outcome.student is None:
         return None
-    named = path_of(job.results, outcome.cell.dataset, outcome.cell.method, outcome.id, where)
-    name = Path(*named.relative_to(job.results / "records").parts).with_suffix("").as_posix() + ".safetensors"
+    name = job.name(outcome.id)
     full = outcome.cell.bits.full
-    file = f".work/models/{name}" if full else f"weights/{name}"
+    file = f".work/models/{name}.safetensors" if full else f"weights/{name}.safetensors"
     weights.write(job.results / file, outcome.student.state_dict() if full else pack(outcome.student))
     return file
 

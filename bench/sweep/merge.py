@@ -1,9 +1,9 @@
-"""Merging results folders: the records of several machines in one place, with the weights they name."""
+"""Merging results folders: the records of several machines in one place, with the files they name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from bench.errors import MergeRefused
@@ -105,10 +105,10 @@ def _figure(record: Record) -> str:
 
 
 def _take(results: Path, find: _Find) -> None:
-    """Copy the weights that a record names, then the record, each whole or not at all."""
-    record = find.record
-    if (name := record.run.get("weights_file")) and (find.source / name).is_file():
-        kept = Path(name).with_name(find.target.stem + Path(name).suffix).as_posix()
-        write_bytes(results / kept, (find.source / name).read_bytes())
-        record = replace(record, run={**record.run, "weights_file": kept})
-    write_text(find.target, pretty_json(vars(record)))
+    """Copy the weights and the picture that a record names, then the record, each whole or not at all."""
+    run = dict(find.record.run)
+    for key in ("weights_file", "images_file"):
+        if (name := run.get(key)) and (find.source / name).is_file():
+            run[key] = Path(name).with_name(find.target.stem + Path(name).suffix).as_posix()
+            write_bytes(results / run[key], (find.source / name).read_bytes())
+    write_text(find.target, pretty_json(asdict(replace(find.record, run=run))))
