@@ -1,0 +1,1 @@
+"""Stored models as ONNX files that onnxruntime computes with integers."""
