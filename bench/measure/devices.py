@@ -12,11 +12,16 @@ from bench.errors import ResultsUnwritable
 
 def name(kind: str) -> str:
     """`cpu`, of which there is one a machine, or `cuda-<uuid>` of the GPU that `cuda` means in this process."""
+    return kind if kind == "cpu" else f"cuda-{uuid(kind)}"
+
+
+def uuid(kind: str) -> str | None:
+    """Of the GPU that `cuda` means in this process; None for `cpu`."""
     if kind == "cpu":
-        return kind
+        return None
     import torch
 
-    return f"cuda-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}"
+    return str(torch.cuda.get_device_properties(torch.cuda.current_device()).uuid)
 
 
 def drain(device: str) -> None:

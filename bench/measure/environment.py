@@ -88,5 +88,6 @@ def _processor() -> str:
     info = Path("/proc/cpuinfo")
     text = info.read_text() if info.is_file() else ""
     name = re.search(r"model name\s*:\s*(.*)", text)
-    flags = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16") if f" {flag}" in text]
+    known = ("avx2", "avx512f", "avx512_bf16", "avx_vnni", "avx512_vnni", "amx_bf16", "amx_int8")
+    flags = [flag for flag in known if f" {flag}" in text]
     return " ".join([name.group(1) if name else host.processor() or host.machine(), *flags])

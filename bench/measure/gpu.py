@@ -1,4 +1,4 @@
-"""What NVML says of one GPU: clocks, temperature, throttling, and who computes on it."""
+"""What NVML says of one GPU: clocks, temperature, throttling, who computes on it, memory and energy."""
 
 from __future__ import annotations
 
@@ -44,10 +44,8 @@ class GpuState:
 
 def state(uuid: str) -> GpuState:
     """The GPU of a uuid, with or without the `GPU-` before it; of a process that already computes on it."""
-    try:
-        pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith("GPU-") else f"GPU-{uuid}")
-    except pynvml.NVMLError:
+    handle = _handle(uuid)
+    if handle is None:
         return GpuState(*[None] * 7)
     milliwatts = _said(pynvml.nvmlDeviceGetPowerUsage, handle)
     return GpuState(
@@ -78,6 +76,32 @@ def judge(before: GpuState, after: GpuState, quiet: Collection[int] = ()) -> lis
         if waited > HELD_BACK:
             found.append(f"power or heat held the GPU back for {waited / 1e9:.3f} s")
     return found
+
+
+def joules(uuid: str) -> float | None:
+    """What the GPU took since its driver was loaded; None where it has no counter."""
+    handle = _handle(uuid)
+    millijoules = None if handle is None else _said(pynvml.nvmlDeviceGetTotalEnergyConsumption, handle)
+    return None if millijoules is None else millijoules / 1000
+
+
+def used_bytes(uuid: str | None) -> tuple[int | None, int | None]:
+    """Memory in use on the GPU, by this process and by everyone; None for what NVML does not say."""
+    handle = _handle(uuid) if uuid else None
+    if handle is None:
+        return None, None
+    listed = _said(pynvml.nvmlDeviceGetComputeRunningProcesses, handle) or ()
+    own = next((process.usedGpuMemory for process in listed if process.pid == os.getpid()), None)
+    memory = _said(pynvml.nvmlDeviceGetMemoryInfo, handle)
+    return own, None if memory is None else int(memory.used)
+
+
+def _handle(uuid: str) -> Any:
+    try:
+        pynvml.nvmlInit()
+        return pynvml.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith("GPU-") else f"GPU-{uuid}")
+    except pynvml.NVMLError:
+        return None
 
 
 def _said(ask: Callable[..., Any], *given: Any) -> Any:

@@ -6,15 +6,14 @@ import contextlib
 import gc
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-EAGER_FP32 = "eager fp32"
-FAKE_QUANTIZED = "eager fake-quantized fp32"
-"""Kernels: what computed. Quantization is simulated: its codes are rounded to, and all arithmetic is float32."""
+Pass = Callable[[], object]
+"""One forward pass, of a model and images that it knows."""
 
 WARMUP = 10
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
@@ -26,22 +25,21 @@ def inputs(batch: int, device: str) -> Tensor:
     return images.to(device, memory_format=torch.channels_last)
 
 
-@torch.inference_mode()
-def warm_up(models: Mapping[str, nn.Module], images: Tensor, passes: int = WARMUP) -> None:
+def warm_up(passes: Iterable[Pass], device: str, count: int = WARMUP) -> None:
     """Let allocators, caches and clocks settle."""
-    for _ in range(passes):
-        for model in models.values():
-            _seconds(model, images)
+    once = list(passes)
+    for _ in range(count):
+        for run in once:
+            _seconds(run, device)
 
 
-@torch.inference_mode()
-def sample(models: Mapping[str, nn.Module], images: Tensor, count: int) -> dict[str, list[float]]:
-    """Seconds of `count` forward passes of each model, one of each in turn, the order turned around every time."""
-    found: dict[str, list[float]] = {name: [] for name in models}
-    order = list(models)
+def sample(passes: Mapping[str, Pass], device: str, count: int) -> dict[str, list[float]]:
+    """Seconds of `count` passes of each kind, one of each in turn, the order turned around every time."""
+    found: dict[str, list[float]] = {name: [] for name in passes}
+    order = list(passes)
     for _ in range(count):
         for name in order:
-            found[name].append(_seconds(models[name], images))
+            found[name].append(_seconds(passes[name], device))
         order.reverse()
     return found
 
@@ -75,16 +73,16 @@ def settings(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _seconds(model: nn.Module, images: Tensor) -> float:
-    """One forward pass: by CUDA events on a GPU, by the clock elsewhere."""
-    if images.device.type != "cuda":
+def _seconds(run: Pass, device: str) -> float:
+    """One pass: by CUDA events on a GPU, by the clock elsewhere."""
+    if device != "cuda":
         began = time.perf_counter()
-        model(images)
+        run()
         return time.perf_counter() - began
     start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
     torch.cuda.synchronize()
     start.record()
-    model(images)
+    run()
     end.record()
     end.synchronize()
     return start.elapsed_time(end) / 1000

@@ -1,121 +1,123 @@
-"""One measurement: a stored cell's model and the full-precision model beside it, with the device to themselves."""
+"""Measuring a stored cell: its model and the full-precision model beside it, with the device to themselves."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.errors import RecordInvalid
-from bench.measure import devices, latency
+import torch
+
+from bench.errors import BenchError
+from bench.measure import cost, devices, energy, footprint, latency
 from bench.measure.disturbance import watch
-from bench.measure.environment import environment, platform
-from bench.measure.latency import EAGER_FP32, FAKE_QUANTIZED
-from bench.measure.measurement import Measurement, path_of, read
+from bench.measure.kernels import NONE
+from bench.measure.measurement import Measurement
 from bench.measure.quiet import exclusive
 from bench.measure.stored import Stored
-from bench.records import Record
-from bench.spec import FULL, Bits
+from bench.measure.subject import Machine, Occasion, Subject, counted, of, timed
 
 LOST = "the process was frozen, and what had paused for it went on"
+EAGER = {"memory_format": "channels_last", "tf32": False}
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """How to measure.
-
-    Attributes:
-        device: `cpu` or `cuda`. threads: of the CPU. samples: of each model.
-        wait: seconds to wait for the device.
-    """
-
-    device: str
-    threads: int
-    samples: int
-    wait: float
-
-    @property
-    def platform(self) -> str:
-        return platform(self.device, self.threads)
+class NotHere(BenchError):
+    """Something that this machine cannot measure."""
 
 
-def known(results: Path, record: Record, batch: int, wanted: Wanted) -> Measurement | None:
-    """The measurement of a record's model at a batch size on this machine, if there is an intact one."""
-    processor = environment(wanted.device, wanted.threads)["processor"]
-    model, bits = record.result["weights"], record.cell.bits
-    try:
-        return read(path_of(results, model, bits, batch, wanted.platform, processor, FAKE_QUANTIZED))
-    except RecordInvalid:
-        return None
-
-
-def measure(stored: Stored, batch: int, wanted: Wanted) -> tuple[Measurement, Measurement]:
-    """Measure a cell's model and its full-precision model in turn; the cell's measurement comes first.
+@contextlib.contextmanager
+def alone(machine: Machine) -> Iterator[Occasion]:
+    """Have the device to oneself, with its threads; what is yielded is filled when the block ends.
 
     Raises:
         Busy: if the device is not free in time.
     """
-    began = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    device = devices.name(wanted.device)
-    models = {FAKE_QUANTIZED: stored.model.to(wanted.device), EAGER_FP32: stored.full.to(wanted.device)}
-    images = latency.inputs(batch, wanted.device)
-    with exclusive(device, wait=wanted.wait) as alone, latency.settings(wanted.threads):
-        latency.warm_up(models, images)
-        with watch(device.removeprefix("cuda-") if wanted.device == "cuda" else None, alone.paused) as seen:
-            samples = latency.sample(models, images, wanted.samples)
-        lost = [] if alone.still() else [LOST]
-    shared = {
-        "kind": "latency",
-        "name": {"dataset": stored.record.cell.dataset, "model": stored.record.cell.model},
-        "platform": wanted.platform,
-        "processor": (facts := environment(wanted.device, wanted.threads))["processor"],
-        "batch": batch,
-        "disturbed": seen.sentences + lost,
-        "seen": seen.facts,
-        "environment": facts,
-        "time": began,
-    }
+    occasion = Occasion(_now())
+    device = devices.name(machine.device)
+    with exclusive(device, wait=machine.wait) as held, latency.settings(machine.threads):
+        with watch(devices.uuid(machine.device), held.paused) as seen:
+            yield occasion
+        lost = [] if held.still() else [LOST]
+    occasion.disturbed.extend(seen.sentences + lost)
+    occasion.seen.update(seen.facts)
+
+
+def eager(stored: Stored, machine: Machine, batch: int) -> list[Measurement]:
+    """Latency of both models layer by layer, in turn."""
+    images, pair = latency.inputs(batch, machine.device), (of(stored, "quantized"), of(stored, "full"))
+    passes = {each.kernel: partial(each.network.to(machine.device), images) for each in pair}
+    return _in_turn(pair, passes, machine, batch, [EAGER, EAGER])
+
+
+def runtime(stored: Stored, machine: Machine, batch: int) -> list[Measurement]:
+    """Latency of both models under onnxruntime, in turn; on a CPU alone.
+
+    Raises:
+        MissingExtra: if a package of the extra `export` is missing. NotHere: for a GPU.
+    """
+    if machine.device != "cpu":
+        raise NotHere("onnxruntime: its integer kernels are the CPU's; give --device cpu for its rows")
+    from bench.export.session import runtime as exported
+
+    models = [exported(stored, form, machine.threads) for form in ("integer", "fp32")]
+    images = latency.inputs(batch, "cpu").contiguous().numpy()
+    passes = {each.kernel: partial(each.run, images) for each in models}
+    settings = [{"convolutions": each.convolutions, "integer_convolutions": each.integer} for each in models]
+    return _in_turn((of(stored, "quantized"), of(stored, "full")), passes, machine, batch, settings)
+
+
+def memory(stored: Stored, form: str, machine: Machine, batch: int, results: Path) -> list[Measurement]:
+    """Peak memory of passes of the model of a form, in a process of its own."""
+    subject, values = of(stored, form), footprint.peaks(results, stored.record, form, machine, batch)
+    settings = {**EAGER, "passes": footprint.PASSES}
+    return [timed(subject, machine, Occasion(_now()), "memory", subject.kernel, batch, values, settings)]
+
+
+def joules(stored: Stored, form: str, machine: Machine, batch: int) -> list[Measurement]:
+    """Energy of passes of the model of a form.
+
+    Raises:
+        NotHere: where there is no counter.
+    """
+    if energy.Meter(devices.uuid(machine.device)).joules() is None:
+        raise NotHere(f"energy: NVML reads no energy counter on this {machine.device}")
+    subject, settings = of(stored, form), {**EAGER, "warm_up": latency.WARMUP}
+    run = partial(subject.network.to(machine.device), latency.inputs(batch, machine.device))
+    with alone(machine) as occasion, torch.inference_mode():
+        latency.warm_up([run], machine.device)
+        values = energy.consumption(run, machine.device, batch)
+    return [timed(subject, machine, occasion, "energy", subject.kernel, batch, values, settings)]
+
+
+def counts(stored: Stored, form: str) -> list[Measurement]:
+    """Operations and bytes of the model of a form, which no machine has a part in."""
+    subject = of(stored, form)
+    return [counted(subject, "cost", NONE, cost.cost(subject.network.cpu()))]
+
+
+def _in_turn(
+    pair: Sequence[Subject],
+    passes: Mapping[str, Callable[[], object]],
+    machine: Machine,
+    batch: int,
+    settings: Sequence[dict[str, Any]],
+) -> list[Measurement]:
+    """Latencies of a quantized and a full-precision model, whose passes are given by kernel, as are their settings."""
+    with alone(machine) as occasion, torch.inference_mode():
+        latency.warm_up(passes.values(), machine.device)
+        samples = latency.sample(passes, machine.device, machine.samples)
     found = {kernel: latency.summary(batch, seconds) for kernel, seconds in samples.items()}
-    return _of_cell(stored, wanted, found, shared), _of_full(stored, wanted, found, shared)
+    _, plain = passes
+    beside = {"model": pair[1].model, "kernel": plain, "values": found[plain]}
+    common = {"warm_up": latency.WARMUP, "samples": machine.samples}
+    return [
+        timed(each, machine, occasion, "latency", kernel, batch, found[kernel], common | extra, turn)
+        for each, kernel, extra, turn in zip(pair, passes, settings, (beside, None), strict=True)
+    ]
 
 
-def _of_cell(stored: Stored, wanted: Wanted, found: dict[str, Any], shared: dict[str, Any]) -> Measurement:
-    return Measurement(
-        kernel=FAKE_QUANTIZED,
-        model=stored.record.result["weights"],
-        cells=[stored.record.id],
-        bits=_plain(stored.record.cell.bits),
-        latency=found[FAKE_QUANTIZED],
-        beside={"model": stored.init.card.sha256, "kernel": EAGER_FP32, "latency": found[EAGER_FP32]},
-        settings=_settings(wanted) | {"packed": stored.packed},
-        **shared,
-    )
-
-
-def _of_full(stored: Stored, wanted: Wanted, found: dict[str, Any], shared: dict[str, Any]) -> Measurement:
-    card = stored.init.card
-    return Measurement(
-        kernel=EAGER_FP32,
-        model=card.sha256,
-        cells=[card.record] if card.record else [],
-        bits=_plain(FULL),
-        latency=found[EAGER_FP32],
-        beside=None,
-        settings=_settings(wanted),
-        **shared,
-    )
-
-
-def _settings(wanted: Wanted) -> dict[str, Any]:
-    return {
-        "threads": wanted.threads,
-        "warm_up": latency.WARMUP,
-        "samples": wanted.samples,
-        "memory_format": "channels_last",
-        "tf32": False,
-    }
-
-
-def _plain(bits: Bits) -> dict[str, int]:
-    return {"w": bits.w, "a": bits.a}
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -76,14 +76,24 @@ def full_precision(results: Path, record: Record) -> Teacher:
     Raises:
         ModelMissing: if none of the results folder has its weights. ModelCorrupt: if a card is damaged.
     """
+    return teacher_of(results, record.cell.init, record.cell.label)
+
+
+def teacher_of(results: Path, sha256: str, wanted_by: str) -> Teacher:
+    """The stored full-precision model of these weights.
+
+    Args:
+        wanted_by: for the message.
+
+    Raises:
+        ModelMissing, ModelCorrupt: as `full_precision`.
+    """
     folder = results / "teachers"
     for path in sorted(folder.glob("*.safetensors")):
-        if (
-            path.with_suffix(".json").is_file()
-            and (card := cards.read(path.with_suffix(".json"))).sha256 == record.cell.init
-        ):
-            return Teacher(card, path)
-    raise ModelMissing(f"{record.cell.label}: the full-precision model {record.cell.init[:12]} is not in {folder}")
+        card = path.with_suffix(".json")
+        if card.is_file() and (found := cards.read(card)).sha256 == sha256:
+            return Teacher(found, path)
+    raise ModelMissing(f"{wanted_by}: the full-precision model {sha256[:12]} is not in {folder}")
 
 
 def _laid_out(model: nn.Module) -> nn.Module:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +11,11 @@ from pathlib import Path
 
 from bench.errors import Busy, RecordInvalid
 from bench.locks import Lock, hold
+from bench.measure.measurement import Measurement
 from bench.records import read
 from bench.track.connection import address, artifact_root, connected
 from bench.track.index import key
+from bench.track.sources import Shelf, Sources
 from bench.track.view import View, label, view
 from bench.track.writer import Writer
 
@@ -26,7 +27,7 @@ class Synced:
     Attributes:
         added: shown now and not before. updated: shown before, but otherwise or only half. unchanged: skipped.
         left: to another process that was syncing at the time, or that took over.
-        problems: one line for each record that cannot be read or shown.
+        problems: one line for each record that cannot be read or shown, and each measurement that a changed run misses.
     """
 
     added: int = 0
@@ -72,18 +73,17 @@ def _files(results: Path) -> list[Path]:
 def _fill(results: Path, files: list[Path], uri: str, lock: Lock) -> Synced:
     """Write what is missing, as long as the lock is ours."""
     done: Counter[str] = Counter()
-    problems: list[str] = []
     with connected(uri, results) as client, _few_collections():
-        shown = _Shown(Writer(client, results, artifact_root(results, uri)))
+        shown = _Shown(Writer(client, results, artifact_root(results, uri)), Shelf(results))
         for count, file in enumerate(files):
             if not lock.mine():
-                return Synced(**done, left=len(files) - count, problems=tuple(problems))
+                return Synced(**done, left=len(files) - count, problems=tuple(shown.problems))
             try:
                 done[shown.show(file)] += 1
             except RecordInvalid as error:
-                problems.append(str(error))
+                shown.problems.append(str(error))
         shown.writer.close()
-    return Synced(**done, problems=tuple(problems))
+    return Synced(**done, problems=tuple(shown.problems))
 
 
 @contextlib.contextmanager
@@ -98,11 +98,16 @@ def _few_collections() -> Iterator[None]:
 
 
 class _Shown:
-    """Which cells were shown so far; a file that is shown as it is costs no more than its sha256."""
+    """Which cells were shown so far; a record that is shown as it is costs no more than the sha256 of its files.
 
-    def __init__(self, writer: Writer) -> None:
-        self.writer = writer
+    Attributes:
+        problems: one line for each record and each measurement that cannot be read or shown.
+    """
+
+    def __init__(self, writer: Writer, shelf: Shelf) -> None:
+        self.writer, self.shelf = writer, shelf
         self.keys: set[tuple[str, str]] = set()
+        self.problems: list[str] = []
 
     def show(self, file: Path) -> str:
         """Show the record in a file; `added`, `updated` or `unchanged`.
@@ -110,12 +115,14 @@ class _Shown:
         Raises:
             RecordInvalid: if it is none, holds values that no run can show, or is another file's record again.
         """
-        fingerprint = _fingerprint(file)
-        if run := self.writer.index.current(fingerprint):
+        sources = self.shelf.sources(file)
+        if run := self.writer.index.current(sources.fingerprint):
             return self.writer.keep(run, self._first(key(run)))
-        view = _view(file, fingerprint)
+        found = sources.measured()
+        self.problems += [str(each) for each in found if isinstance(each, RecordInvalid)]
+        view = _view(sources, [each for each in found if isinstance(each, Measurement)])
         self._first(view.key)
-        return self.writer.write(view, file)
+        return self.writer.write(view, sources)
 
     def _first(self, found: tuple[str, str]) -> tuple[str, str]:
         """The key, unless it was there already."""
@@ -125,23 +132,16 @@ class _Shown:
         return found
 
 
-def _fingerprint(file: Path) -> str:
-    """sha256 of a file; of nothing where it cannot be read, which is found out when it is parsed."""
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError:
-        return ""
-
-
-def _view(file: Path, fingerprint: str) -> View:
-    """The view of the record in a file.
+def _view(sources: Sources, measurements: list[Measurement]) -> View:
+    """The view of a record and of those measurements that are of its model.
 
     Raises:
         RecordInvalid: if it is not a record or holds values that no run can show.
     """
-    record = read(file)
+    record = read(sources.record)
     try:
-        return view(record, fingerprint)
+        own = record.result.get("weights")
+        return view(record, sources.fingerprint, [m for m in measurements if m.model == own])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
         name = label((record.id, record.platform))

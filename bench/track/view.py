@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bench.files import canonical_json, pretty_json
+from bench.measure.measurement import Measurement
 from bench.records import Record
+from bench.track.points import Point, metric_name, points
 
 PREFIX = "lowbit/"
 """Of every experiment's name."""
@@ -27,23 +27,15 @@ STATUS = {
 """MLflow's status of each of ours: KILLED for a cell that was declined and never ran; `bench.status` tells all six."""
 
 CELL, PLATFORM, RECORD, SWEEP = "bench.cell_id", "bench.platform", "bench.record", "bench.sweep"
-"""Tags; `bench.record` is the sha256 of the record's file, by which a run is known to show exactly that."""
+"""Tags; `bench.record` is a sha256 of all files that a run shows, by which it is known to show exactly those."""
 
 FIELDS = ("method", "dataset", "model", "schedule", "precision", "seed", "init", "tutor")
 """Fields of the spec that are params under their own name."""
 
 
-class Point(NamedTuple):
-    """One value of a metric; step is the epoch, 0 for what has no curve."""
-
-    key: str
-    value: float
-    step: int
-
-
 @dataclass(frozen=True)
 class View:
-    """A record as a run.
+    """A record and the measurements of its model as a run.
 
     Attributes:
         experiment, sweep: names of the experiment and of the parent run in it. name: of the run, for people.
@@ -78,7 +70,7 @@ class View:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 of the record's file."""
+        """sha256 of the files that it shows."""
         return self.tags[RECORD]
 
     @property
@@ -92,8 +84,8 @@ def label(key: tuple[str, str]) -> str:
     return f"{key[0][:16]}@{key[1]}"
 
 
-def view(record: Record, fingerprint: str) -> View:
-    """The run that shows a record, whose file has this sha256.
+def view(record: Record, fingerprint: str, measurements: Sequence[Measurement] = ()) -> View:
+    """The run that shows a record and measurements, of whose files this is the sha256.
 
     Raises:
         AttributeError, KeyError, TypeError, ValueError: for a record that is intact but filled against its schema.
@@ -110,7 +102,7 @@ def view(record: Record, fingerprint: str) -> View:
         began=_began(record.run),
         tags={**_tags(record), RECORD: fingerprint, SWEEP: sweep},
         params=_params(record),
-        points=(*_outcome(record), *_curves(record)),
+        points=tuple(points(record, measurements)),
         weights=_inside(record.run.get("weights_file")),
     )
 
@@ -130,32 +122,8 @@ def _tags(record: Record) -> dict[str, str]:
 def _params(record: Record) -> dict[str, str]:
     spec = record.spec
     bits = {"w_bits": spec["bits"]["w"], "a_bits": spec["bits"]["a"]}
-    options = {_name(f"option_{key}"): value for key, value in spec["options"].items()}
+    options = {metric_name(f"option_{key}"): value for key, value in spec["options"].items()}
     return {key: _text(value) for key, value in ({field: spec[field] for field in FIELDS} | bits | options).items()}
-
-
-def _outcome(record: Record) -> Iterator[Point]:
-    """Numbers of the whole run: accuracies, memory, cost."""
-    for top in ("top1", "top5"):
-        yield from _points(f"accuracy/{top}_", record.result.get(top, {}))
-    for device, peak in record.run.get("peak_bytes", {}).items():
-        yield from _points("memory/", {f"peak_{device}_bytes": peak})
-    yield from _points("cost/seconds_", record.run.get("seconds", {}))
-    yield from _points("cost/", {"shared": record.run.get("shared"), "resumed": record.run.get("resumed")})
-
-
-def _curves(record: Record) -> Iterator[Point]:
-    """Numbers of each epoch: accuracies and mean losses."""
-    for epoch in record.result.get("epochs", []):
-        step = epoch["epoch"]
-        yield from _points("accuracy/", {top: epoch.get(top) for top in ("top1", "top5")}, step)
-        yield from _points("loss/", epoch.get("losses", {}), step)
-
-
-def _points(prefix: str, values: Mapping[str, Any], step: int = 0) -> Iterator[Point]:
-    for key, value in values.items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            yield Point(_name(prefix + key), float(value), step)
 
 
 def _inside(path: str | None) -> str | None:
@@ -163,13 +131,6 @@ def _inside(path: str | None) -> str | None:
     if path and (Path(path).is_absolute() or ".." in Path(path).parts):
         raise ValueError(f"weights_file '{path}' is not inside the results folder")
     return path
-
-
-@lru_cache(maxsize=4096)
-def _name(text: str) -> str:
-    """The nearest name that MLflow takes on every system: no `@`, `%` or `:`, and no empty or dotted path parts."""
-    parts = re.sub(r"[^/\w.\- ]", "_", text).split("/")
-    return "/".join(part for part in parts if part.strip("."))
 
 
 def _text(value: Any) -> str:

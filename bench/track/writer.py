@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bench.errors import RecordInvalid
 from bench.track.experiments import Experiments
 from bench.track.index import PARENT, Index, pages
+from bench.track.sources import Sources
 from bench.track.view import SWEEP, View
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class Writer:
         self._read(list(self.experiments.ids.values()))
         self.ends: dict[str, int] = {}
 
-    def write(self, view: View, file: Path) -> str:
-        """Make the cell's only run show the record in a file; `added`, `updated` (it replaces a run) or `unchanged`.
+    def write(self, view: View, sources: Sources) -> str:
+        """Make the cell's only run show a record from its files; `added`, `updated` (it replaces a run) or `unchanged`.
 
         Raises:
             RecordInvalid: if MLflow refuses a name or value in it; then an earlier run stays.
@@ -49,7 +50,7 @@ class Writer:
             return self.keep(run, view.key)
         old = list(self.index.cells.get(view.key, ()))
         parent, end = self._parent(view), view.end or round(time.time() * 1000)
-        self._create(view, file, parent, end)
+        self._create(view, sources, parent, end)
         self.ends[parent] = max(self.ends[parent], end)
         for run in old:
             self._delete(run)
@@ -93,7 +94,7 @@ class Writer:
         self.ends.setdefault(identifier, 0)
         return identifier
 
-    def _create(self, view: View, file: Path, parent: str, end: int) -> None:
+    def _create(self, view: View, sources: Sources, parent: str, end: int) -> None:
         """Write a run; one that MLflow refuses in part is deleted again."""
         from mlflow.exceptions import MlflowException
 
@@ -101,7 +102,7 @@ class Writer:
         try:
             tags = {**view.tags, PARENT: parent}
             run = self.client.create_run(self.experiments.ids[view.experiment], view.start, tags, view.name)
-            self._fill(run.info.run_id, view, file, end)
+            self._fill(run.info.run_id, view, sources, end)
         except MlflowException as error:
             if error.error_code != "INVALID_PARAMETER_VALUE":
                 raise
@@ -110,16 +111,18 @@ class Writer:
             raise RecordInvalid(f"record {view.label}: MLflow refuses it ({error.message.splitlines()[0]})") from error
         self.index.children[parent] += 1
 
-    def _fill(self, run_id: str, view: View, file: Path, end: int) -> None:
+    def _fill(self, run_id: str, view: View, sources: Sources, end: int) -> None:
         """Log everything; only the last step, its status, tells the run from one that was left half-written."""
         from mlflow.entities import Metric, Param
 
         metrics = [Metric(point.key, point.value, end, point.step) for point in view.points]
         self.client.log_batch(run_id, metrics, [Param(key, value) for key, value in view.params.items()])
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copy(file, Path(folder) / "record.json")
             for name, text in view.files.items():
                 (Path(folder) / name).write_text(text, encoding="utf-8")
+            for name, path in sources.files.items():
+                (Path(folder) / name).parent.mkdir(exist_ok=True)
+                shutil.copy(path, Path(folder) / name)
             self.client.log_artifacts(run_id, folder)
         if view.weights and (self.results / view.weights).is_file():
             self.client.log_artifact(run_id, str(self.results / view.weights), "weights")
