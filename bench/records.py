@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class Record:
     run: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
-    @property
+    @cached_property
     def cell(self) -> Cell:
         return Cell.of(self.spec)
 

@@ -27,6 +27,15 @@ def finished(**shares: float) -> dict[str, Any]:
     return {"top1": top1(**shares), "top5": {"last": 0.99, "best": 0.991, "init": 0.998}}
 
 
+def curved(*curve: float, weights: str = "ab" * 32) -> dict[str, Any]:
+    """The result of a finished cell with this top-1 after each epoch of ten steps."""
+    epochs = [
+        {"epoch": e, "phase": "train", "top1": share, "top5": 0.99, "losses": {}} for e, share in enumerate(curve)
+    ]
+    shares = finished(last=curve[-1], best=max(curve))
+    return {**shares, "epochs": epochs, "steps": 10 * len(curve), "weights": weights}
+
+
 def record(
     cell: Cell = CELL,
     result: dict[str, Any] | None = None,

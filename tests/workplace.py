@@ -27,7 +27,7 @@ class Workplace:
 
     def command(self, *arguments: str) -> list[str]:
         places = ["--results", str(self.results)] if arguments[0] != "prepare" else []
-        if arguments[0] not in ("table", "sync"):
+        if arguments[0] not in ("table", "leaderboard", "sync"):
             places += ["--data-root", str(self.data)]
         if arguments[0] in ("run", "pretrain"):
             places += ["--threads", "1", "--device", "cpu"]

@@ -82,8 +82,8 @@ def _finish(cells: Sequence[Planned], parsed: argparse.Namespace) -> int:
 
     if not parsed.no_sync:
         _sync(parsed.results)
-    table.write(parsed.results)
     report = table.build(parsed.results)
+    table.write(parsed.results, report)
     for dataset in dict.fromkeys(planned.cell.dataset for planned in cells):
         print(table.terminal(report, dataset))
     return 0 if all(planned.status in ("ok", "skipped") for planned in cells) else 1

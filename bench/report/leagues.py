@@ -13,6 +13,7 @@ from bench.schedule import NAMES as SCHEDULES
 from bench.spec import ASYMMETRIC, PRECISIONS, Bits, Cell
 
 _ACCESS = ("none", "calibration", "train")
+READING = " (reading)"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,12 @@ class Board:
     images: int
 
     @property
+    def key(self) -> str:
+        """A short name that no other board has."""
+        parts = [self.dataset, self.model, self.schedule, self.precision, short(self.init), short(self.fingerprint)]
+        return "-".join(parts)
+
+    @property
     def order(self) -> tuple[Any, ...]:
         """Where the table stands: real data first, published schedule first."""
         kind = _place(SCHEDULES, self.schedule), _place(PRECISIONS, self.precision)
@@ -52,7 +59,7 @@ class League:
     @property
     def order(self) -> tuple[Any, ...]:
         """Where the league stands: low bits first, data-free first."""
-        return *self.board.order, self.bits, _place(_ACCESS, self.access), self.quantizer
+        return *self.board.order, self.bits, place_of_access(self.access), self.quantizer
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class Entry:
 
     Attributes:
         options: canonical JSON of all of them. tutor: sha256. version: the method's composed version.
-        label: the method with the options that are not its defaults.
+        label: the method with the options that are not its defaults. changed: those options, each as `name=value`.
     """
 
     league: League
@@ -71,14 +78,26 @@ class Entry:
     version: str
     platform: str
     label: str = field(compare=False)
+    changed: tuple[str, ...] = field(compare=False, default=())
 
     @classmethod
     def of(cls, record: Record) -> Entry:
         """The entry of a record."""
         cell, about = record.cell, record.method
         options, version = canonical_json(cell.options), plain(about.get("version", ""))
-        label = label_of(cell, about.get("defaults", {}), reading=bool(about.get("reading")))
-        return cls(_league(record), cell.method, options, cell.tutor, version, plain(record.platform), label)
+        defaults = about.get("defaults", {})
+        changed, label = tuple(cell.changed(defaults)), label_of(cell, defaults, reading=bool(about.get("reading")))
+        return cls(_league(record), cell.method, options, cell.tutor, version, plain(record.platform), label, changed)
+
+    @property
+    def at_defaults(self) -> bool:
+        """Whether the method is as it comes: no option changed, no tutor of its own."""
+        return self.label in (self.method, f"{self.method}{READING}")
+
+    @property
+    def base_version(self) -> str:
+        """Version of the method that this one is built on, as its own composes with it; empty for none."""
+        return self.version.partition("+")[2]
 
     @property
     def long_label(self) -> str:
@@ -92,7 +111,7 @@ def label_of(cell: Cell, defaults: Mapping[str, Any], reading: bool = False) -> 
     A method that is a reading of its paper, not a replication, is called one.
     """
     tutor = [f"tutor={short(cell.tutor)}"] if cell.tutor and cell.tutor != cell.init else []
-    named = f"{cell.method} (reading)" if reading else cell.method
+    named = f"{cell.method}{READING}" if reading else cell.method
     return narrow(" ".join([named, *cell.changed(defaults), *tutor]))
 
 
@@ -109,6 +128,11 @@ def _league(record: Record) -> League:
         images=data["images"],
     )
     return League(board, cell.bits, narrow(about.get("data", "none")), plain(about.get("quantizer", ASYMMETRIC)))
+
+
+def place_of_access(access: str) -> tuple[int, str]:
+    """Sort key of data access: data-free first."""
+    return _place(_ACCESS, access)
 
 
 def _place(known: Sequence[str], name: str) -> tuple[int, str]:

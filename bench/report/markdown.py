@@ -1,33 +1,29 @@
-"""Tables as GitHub-flavoured Markdown."""
+"""Documents as GitHub-flavoured Markdown."""
 
 from __future__ import annotations
 
-from bench.report.contents import Report
-from bench.report.layout import lay_out
-from bench.report.notes import notes, title
-from bench.report.rows import Sheet
+from collections.abc import Iterable
+
+from bench.report.document import Document, Grid
 from bench.report.text import for_markdown
 
 
-def markdown(report: Report) -> str:
-    """The report as Markdown, one section a table."""
-    blocks = ["# " + ", ".join(map(for_markdown, report.datasets)), *(_sheet(sheet) for sheet in report.sheets)]
-    blocks += [f"## {heading}\n\n{_bullets(lines)}" for heading, lines in report.omissions]
+def markdown(document: Document) -> str:
+    """A document as Markdown, one section a table."""
+    heading = document.dataset if document.kind == "accuracy" else f"{document.dataset}: {document.kind}"
+    blocks = [f"# {for_markdown(heading)}", *(f"## {for_markdown(g.title)}\n\n{body(g)}" for g in document.grids)]
+    blocks += [f"## {heading}\n\n{_bullets(lines)}" for heading, lines in document.lists]
     return "\n\n".join(blocks) + "\n"
 
 
-def _sheet(sheet: Sheet) -> str:
-    return "\n\n".join([f"## {for_markdown(title(sheet.board))}", _table(sheet), _bullets(notes(sheet))])
-
-
-def _table(sheet: Sheet) -> str:
+def body(grid: Grid) -> str:
+    """A table and its notes, without the title."""
     from tabulate import tabulate
 
-    layout = lay_out(sheet)
-    lines = [[for_markdown(cell) for cell in line] for line in layout.lines]
-    text: str = tabulate(lines, layout.columns, "pipe", disable_numparse=True, colalign=layout.alignment)
-    return text
+    lines = [[for_markdown(cell) for cell in line] for line in grid.lines]
+    text: str = tabulate(lines, grid.columns, "pipe", disable_numparse=True, colalign=grid.alignment)
+    return "\n\n".join([text, _bullets(grid.notes)] if grid.notes else [text])
 
 
-def _bullets(lines: list[str]) -> str:
+def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {for_markdown(line)}" for line in lines)

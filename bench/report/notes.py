@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from bench.report.effects import Effect
 from bench.report.figures import percent
-from bench.report.leagues import Board
+from bench.report.leagues import Board, Entry
 from bench.report.rows import Sheet
 from bench.report.text import short
+from bench.stats import MINIMUM_SEEDS
 
 STAND_IN = "stand-in data (procedural), not CIFAR"
 _SCHEDULES = {
@@ -26,10 +30,11 @@ def keys(values: list[str], letter: str) -> dict[str, str]:
     return {value: f"{letter}{number}" for number, value in enumerate(values, 1)}
 
 
-def notes(sheet: Sheet) -> list[str]:
-    """The notes of one table, one line each."""
+def notes(sheet: Sheet, found: Mapping[Entry, Effect]) -> list[str]:
+    """The notes of one table, one line each; `found` are its comparisons with bases."""
     board = sheet.board
-    return [_figures(sheet), _spreads(board), _order(sheet.quantizers), _settings(board), _costs(sheet.platforms)]
+    told = [_figures(sheet), _spreads(sheet), *_compared(found), _order(sheet.quantizers)]
+    return [*told, settings(board), _costs(sheet.platforms)]
 
 
 def _figures(sheet: Sheet) -> str:
@@ -41,12 +46,26 @@ def _figures(sheet: Sheet) -> str:
     )
 
 
-def _spreads(board: Board) -> str:
+def _spreads(sheet: Sheet) -> str:
+    minimal = (
+        " MDE: minimal detectable effect, the smallest true difference in points that two rows of this spread and n "
+        "would show with probability 0.8, tested two-sided at 5 %."
+    )
     return (
         "± sd: over seeds that all start from this one init, so it says nothing of other inits. "
-        f"n = 1: [Wilson 95 % interval] over {board.images:,} test images; it speaks of that one trained model, "
-        "not of the method."
+        f"n = 1: [Wilson 95 % interval] over {sheet.board.images:,} test images; it speaks of that one trained model, "
+        f"not of the method.{minimal if any(row.n > 1 for row in sheet.rows) else ''}"
     )
+
+
+def _compared(found: Mapping[Entry, Effect]) -> list[str]:
+    if not found:
+        return []
+    return [
+        f"against base: last minus that of the method which this one is built on, at its defaults, in points, with "
+        f"Welch's 95 % interval; from {MINIMUM_SEEDS} seeds on both sides. p after Benjamini and Hochberg's correction "
+        f"over the {len(found)} comparison{'s' if len(found) > 1 else ''} of this table."
+    ]
 
 
 def _order(quantizers: list[str]) -> str:
@@ -58,7 +77,8 @@ def _order(quantizers: list[str]) -> str:
     )
 
 
-def _settings(board: Board) -> str:
+def settings(board: Board) -> str:
+    """Schedule, arithmetic and test data of a board."""
     other = f"{board.schedule}: the published schedule shortened to so many epochs, not comparable to published numbers"
     schedule = _SCHEDULES.get(board.schedule, other)
     return f"{schedule}. Trained in {board.precision}, evaluated in fp32. Test data {short(board.fingerprint)}."
@@ -66,4 +86,4 @@ def _settings(board: Board) -> str:
 
 def _costs(platforms: list[str]) -> str:
     named = "; ".join(f"{key} = {platform}" for platform, key in keys(platforms, "p").items())
-    return f"cost s: mean seconds of a cell to draw, learn, evaluate and the rest. on: {named}."
+    return f"cost s: mean seconds of a cell to draw, learn, evaluate and the rest, as if it ran alone. on: {named}."

@@ -8,13 +8,18 @@ from pathlib import Path
 
 from bench.errors import RecordInvalid
 from bench.records import Record
-from bench.report.leagues import label_of
+from bench.report.leagues import Entry, label_of
+from bench.report.outcome import require_comparable
 from bench.report.text import clipped, plain
 
 
 @dataclass(frozen=True)
 class WhyNot:
-    """Cells that differ in seed alone and ended alike without a result."""
+    """Cells that differ in seed alone and ended alike without a result.
+
+    Attributes:
+        entry: what row their results would have gone to; None where the record does not tell.
+    """
 
     dataset: str
     cell: str
@@ -22,16 +27,17 @@ class WhyNot:
     status: str
     reason: str
     seeds: tuple[int, ...]
+    entry: Entry | None = None
 
     @classmethod
     def of(cls, record: Record) -> WhyNot:
         """The one cell of a record that is not ok."""
         cell = record.cell
         bits = "full precision" if cell.bits.full else str(cell.bits)
-        label = label_of(cell, record.method.get("defaults", {}))
+        label = label_of(cell, record.method.get("defaults", {}), reading=bool(record.method.get("reading")))
         name = f"{cell.model} · {cell.schedule} · {cell.precision} · {bits} · {label}"
         reason = clipped(record.reason or "no reason recorded")
-        return cls(cell.dataset, name, plain(record.platform), record.status, reason, (cell.seed,))
+        return cls(cell.dataset, name, plain(record.platform), record.status, reason, (cell.seed,), _entry(record))
 
     def __str__(self) -> str:
         seeds = f"seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
@@ -67,6 +73,14 @@ class Unranked:
 
     def __str__(self) -> str:
         return f"{self.dataset}: {self.count} of provenance {self.provenance}: only measured records rank"
+
+
+def _entry(record: Record) -> Entry | None:
+    try:
+        require_comparable(record)
+    except RecordInvalid:
+        return None
+    return Entry.of(record)
 
 
 def joined(cells: Iterable[WhyNot]) -> tuple[WhyNot, ...]:

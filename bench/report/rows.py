@@ -9,6 +9,7 @@ from statistics import fmean, stdev
 
 from bench.report.leagues import Board, Entry, League
 from bench.report.outcome import Outcome
+from bench.stats.proportion import wilson
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,19 @@ class Row:
         """Number of seeds."""
         return len(self.outcomes)
 
+    @property
+    def models(self) -> list[str]:
+        """sha256 of the seeds' students."""
+        return [outcome.weights for outcome in self.outcomes]
+
     def mean(self, name: str) -> float | None:
         """Mean over seeds of an attribute of Outcome; None where a seed lacks it."""
         values = [getattr(outcome, name) for outcome in self.outcomes]
+        return None if None in values else fmean(values)
+
+    def spent(self, name: str) -> float | None:
+        """Mean over seeds of an attribute of Spent; None where a seed lacks it."""
+        values = [getattr(outcome.spent, name) for outcome in self.outcomes]
         return None if None in values else fmean(values)
 
     @cached_property
@@ -34,7 +45,7 @@ class Row:
         """Mean of `last`, a share: what rows rank by."""
         return fmean(outcome.last for outcome in self.outcomes)
 
-    @property
+    @cached_property
     def sd(self) -> float | None:
         """Sample standard deviation of `last` over seeds, a share; None for one seed."""
         return stdev(outcome.last for outcome in self.outcomes) if self.n > 1 else None
@@ -57,17 +68,17 @@ class Sheet:
         """The board's data set."""
         return self.board.dataset
 
-    @property
+    @cached_property
     def platforms(self) -> list[str]:
         """Platforms that rows ran on, sorted."""
         return sorted({row.entry.platform for row in self.rows})
 
-    @property
+    @cached_property
     def quantizers(self) -> list[str]:
         """Quantizer classes of the rows, sorted."""
         return sorted({row.entry.league.quantizer for row in self.rows})
 
-    @property
+    @cached_property
     def full(self) -> dict[tuple[float, float | None], list[str]]:
         """The full-precision model's (top-1, top-5) as the cells measured it, with the platforms that did."""
         found: dict[tuple[float, float | None], set[str]] = {}
@@ -76,14 +87,6 @@ class Sheet:
                 if outcome.init is not None:
                     found.setdefault((outcome.init, outcome.init_top5), set()).add(row.entry.platform)
         return {key: sorted(found[key]) for key in sorted(found, key=str)}
-
-
-def wilson(share: float, images: int) -> tuple[float, float]:
-    """Wilson 95 % interval of a share counted over `images` test images."""
-    from scipy.stats import binomtest
-
-    interval = binomtest(round(share * images), images).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def sheets(outcomes: Mapping[Entry, Sequence[Outcome]]) -> tuple[Sheet, ...]:

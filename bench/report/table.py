@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.files import write_text
 from bench.report.contents import Report, build
+from bench.report.document import Document
+from bench.report.documents import documents
 from bench.report.frame import csv, frame
 from bench.report.latex import latex
 from bench.report.markdown import markdown
@@ -16,32 +19,40 @@ __all__ = ["Report", "build", "csv", "frame", "latex", "markdown", "stale", "ter
 _RENDERERS = {".csv": csv, ".md": markdown, ".tex": latex}
 
 
-def write(results: Path) -> list[Path]:
-    """Write `tables/<dataset>.{csv,md,tex}` below a results folder, each whole or not at all; returns their paths.
+def write(results: Path, report: Report | None = None) -> list[Path]:
+    """Write every table of a results folder, each whole or not at all; returns their paths.
+
+    Accuracies go to `tables/<dataset>.{csv,md,tex}`, other kinds to `tables/<kind>/<dataset>.{csv,md,tex}`.
+
+    Args:
+        report: what was built from the folder; built here if not given.
 
     Raises:
         ResultsUnwritable: if the folder cannot be written to.
     """
-    rendered = _rendered(results)
-    for path, text in rendered.items():
+    paths = []
+    for path, text in rendered(results, report or build(results)):
         write_text(path, text)
-    return list(rendered)
+        paths.append(path)
+    return paths
 
 
 def stale(results: Path) -> list[Path]:
     """Table files that are absent or differ from what the records give today; empty if all are as they should be."""
-    return [path for path, text in _rendered(results).items() if _content(path) != text.encode()]
+    return [path for path, text in rendered(results, build(results)) if content(path) != text.encode()]
 
 
-def _rendered(results: Path) -> dict[Path, str]:
-    report = build(results)
-    parts = {dataset: report.only(dataset) for dataset in report.datasets}
-    return {
-        results / "tables" / f"{dataset}{suffix}": render(part)
-        for dataset, part in parts.items()
-        for suffix, render in _RENDERERS.items()
-    }
+def rendered(results: Path, report: Report) -> Iterator[tuple[Path, str]]:
+    """Every file of a report with its text."""
+    for document in documents(report):
+        for suffix, render in _RENDERERS.items():
+            yield results / "tables" / f"{_stem(document)}{suffix}", render(document)
 
 
-def _content(path: Path) -> bytes | None:
+def content(path: Path) -> bytes | None:
+    """What a file holds, or None where there is none."""
     return path.read_bytes() if path.is_file() else None
+
+
+def _stem(document: Document) -> str:
+    return document.dataset if document.kind == "accuracy" else f"{document.kind}/{document.dataset}"

@@ -13,7 +13,8 @@ _SYMBOLS = {"±": r"$\pm$", "·": r"$\cdot$", "−": "$-$"}
 
 def plain(text: object) -> str:
     """One printable line; what cannot be printed becomes `?`."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(str(text).split()))
+    line = " ".join(str(text).split())
+    return line if line.isprintable() else "".join(c if c.isprintable() else "?" for c in line)
 
 
 def clipped(text: object, limit: int = 240) -> str:
