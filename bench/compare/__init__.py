@@ -1,0 +1,1 @@
+"""Comparisons of stored runs, frozen references, and verdicts against them."""
