@@ -73,6 +73,7 @@ def read(path: Path) -> Suite:
 
     Raises:
         SuiteInvalid: listing every mistake with its key, or the line where the TOML breaks.
+        ClaimsInvalid: likewise for a file of claims, which is the suite of the cells that these need.
     """
     try:
         plain = tomllib.loads(path.read_text())
@@ -83,6 +84,11 @@ def read(path: Path) -> Suite:
         raise SuiteInvalid(f"there is no suite file {path}; {unknown('suite', str(path), near)}") from error
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SuiteInvalid(f"{path}: {error}") from error
+    if "claim" in plain:
+        from bench.claims.cells import suite
+        from bench.claims.file import parse
+
+        return suite(parse(path, plain))
     mistakes = [*_shape(plain), *_axes(plain.get("axes", {})), *_overrides(plain.get("override", []))]
     if mistakes:
         raise SuiteInvalid("\n".join([f"{path} has {len(mistakes)} mistake(s):", *(f"  {m}" for m in mistakes)]))
