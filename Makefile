@@ -11,15 +11,17 @@ export DO_NOT_TRACK = true
 # REQUIRE_DATA and BENCH_DATA reach the commands as environment variables, the other settings as options
 flag = $(if $($1),--$2 '$($1)')
 RESULTS_FLAG = $(call flag,RESULTS,results)
-RUN_FLAGS = $(call flag,SCHEDULE,schedule) $(call flag,METHODS,method) $(call flag,BITS,bits) $(call flag,SEEDS,seeds) \
-	$(call flag,DEVICE,device) $(call flag,PRECISION,precision) $(call flag,THREADS,threads) $(call flag,SLOTS,slots) \
-	$(call flag,TIMEOUT,timeout) $(RESULTS_FLAG)
+CELL_FLAGS = $(call flag,SCHEDULE,schedule) $(call flag,BITS,bits) $(call flag,SEEDS,seeds) $(call flag,DEVICE,device) \
+	$(call flag,PRECISION,precision) $(call flag,THREADS,threads) $(call flag,SLOTS,slots) $(RESULTS_FLAG)
+RUN_FLAGS = $(call flag,METHODS,method) $(call flag,TIMEOUT,timeout) $(CELL_FLAGS)
 
 define HELP
 Commands:
   make bench-cifar10    run the sweep on CIFAR-10 and show the table
   make bench-cifar100   run the sweep on CIFAR-100 and show the table
-  make table            write all tables again from the stored results, and show them
+  make table            show the tables of the stored results
+  make leaderboard      write all tables, the plots and results/index.html again from the stored results
+  make regress METHOD=mine   is a method worse than its reference or base? (Error 3: it is; Error 4: cannot tell)
   make test             run the tests that take less than ten minutes on two cores
   make test-all         run those and the slow ones
   make microbench       time the parts that a sweep spends its time in
@@ -34,13 +36,14 @@ Settings of the two sweeps, as in: make bench-cifar10 BITS=W4A4,W3A3 SCHEDULE=qu
   PRECISION=fp32|bf16          arithmetic of training (default: that of the suite)
   THREADS=N SLOTS=N            CPU threads of a cell, and how many groups of cells run at once (docs/sweeps.md)
   TIMEOUT=45m                  end a cell that takes longer
+  BASELINE=REF REPORT=FILE     of `make regress`: compare with another method or reference; write a report, too
   REQUIRE_DATA=1               fail where CIFAR is missing, instead of running on stand-in images
-  RESULTS=DIR                  results folder, also of `make table` (default: results)
+  RESULTS=DIR                  results folder of any command (default: results)
   BENCH_DATA=DIR               folder of the images (default: data)
   PYTHON=COMMAND               Python 3.11 or newer to set up .venv with (default: python3)
 endef
 
-.PHONY: help bench-cifar10 bench-cifar100 table test test-all microbench clean
+.PHONY: help bench-cifar10 bench-cifar100 table leaderboard regress test test-all microbench clean
 .NOTPARALLEL:
 
 help:
@@ -51,6 +54,16 @@ bench-cifar10 bench-cifar100: bench-%: $(READY)
 
 table: $(READY)
 	$(IN_VENV) -m bench table $(RESULTS_FLAG)
+
+leaderboard: $(READY)
+	$(IN_VENV) -m bench leaderboard $(RESULTS_FLAG) $(if $(RESULTS),,--readme README.md)
+	$(IN_VENV) -m bench claims $(RESULTS_FLAG) --markdown $(or $(RESULTS),results)/tables/claims.md
+	$(IN_VENV) -m bench plots $(RESULTS_FLAG)
+	$(IN_VENV) -m bench page $(RESULTS_FLAG)
+
+regress: $(READY)
+	$(if $(METHOD),,$(error name a method: make regress METHOD=mine))
+	$(IN_VENV) -m bench regress '$(METHOD)' $(call flag,BASELINE,baseline) $(call flag,REPORT,report) $(CELL_FLAGS)
 
 test: $(READY)
 	$(IN_VENV) -m pytest
@@ -72,9 +85,9 @@ $(READY): pyproject.toml constraints.txt
 		|| { echo "$(NO_PYTHON)" >&2; exit 1; }
 	@echo "Setting up .venv (some minutes the first time)"
 	$(PYTHON) -m venv --without-pip .venv
-	$(PIP) install --constraint constraints.txt pip --editable .
+	$(PIP) install --constraint constraints.txt pip --editable '.[export]'
 	touch $@
 
 $(CLUSTERS): $(READY)
-	$(PIP) install --constraint constraints.txt --editable '.[ray,slurm]'
+	$(PIP) install --constraint constraints.txt --editable '.[export,ray,slurm]'
 	touch $@

@@ -6,12 +6,15 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.data import data_root
 from bench.errors import UnknownName
 from bench.schedule import check_name
 from bench.spec import PRECISIONS
-from bench.sweep.plan import Place
+
+if TYPE_CHECKING:
+    from bench.sweep.plan import Place
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +42,7 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
 def place(parsed: argparse.Namespace) -> Place:
     """Where the parsed command runs."""
     from bench.measure.environment import device
+    from bench.sweep.plan import Place
 
     teacher = getattr(parsed, "teacher", None)
     return Place(parsed.results, data_root(parsed.data_root), device(parsed.device), parsed.threads, teacher)
