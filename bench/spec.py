@@ -87,7 +87,7 @@ class Cell:
 
     def plain(self) -> dict[str, Any]:
         """The cell as plain JSON values."""
-        return {**vars(self), "bits": dict(vars(self.bits)), "options": dict(self.options)}
+        return {**vars(self), "bits": dict(vars(self.bits))}
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Cell:
