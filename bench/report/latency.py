@@ -22,8 +22,8 @@ from bench.spec import FULL, Bits
 _NOTES = (
     "p50, p90, p99: of raw samples of one pass, in milliseconds. x fp32: median over that of the full-precision model, "
     "measured in turn with it. memory: peak of the passes in a process of their own, allocated on a GPU, resident on a "
-    "CPU beyond what it took with the model loaded. J / 1,000: joules for 1,000 images, of the device. - where it was not "
-    "measured.",
+    "CPU beyond what it took with the model loaded. J / 1,000: joules for 1,000 images, of the device. - where it was "
+    "not measured.",
     "Sections are of one kernel each. Numbers of different kernels or machines do not rank, and lines stand by bits "
     "and name.",
 )

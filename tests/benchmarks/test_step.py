@@ -1,100 +1,169 @@
-"""Time of one iteration (W4A4, ResNet-20, a generator's and a student's step) against the plain transcription.
+"""One training iteration of each method (W4A4, ResNet-20, the method's batch) beside others, in turn.
 
-Both run in one process and take turns, so that whatever else the machine does meets both. `extra_info` holds the
-ratio of their median times. On a GPU if there is one. Batches are the methods' published ones. Setting: BENCH_ROUNDS,
-of 200 images (5, or 50 on a GPU); smaller batches get four times as many.
+Beside the plain transcription, which is what its authors' program does; that of AKT and BAG also beside that of the
+method they build on, at the same batch; fine-tuning beside the same step of a network that is not quantized. QKD's is
+one of co-study, HAST's one of training. Transcriptions are always in fp32 and NCHW; those of HAST and QKD are given
+images by the adapter's source, of which drawing is part of both. On a GPU if there is one.
 """
 
 from __future__ import annotations
 
-import os
-import statistics
-import time
 from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 import torch
-from pytest_benchmark.fixture import BenchmarkFixture
+import transcription_hast
+import transcription_qkd
+from beside import Beside, Work
 from tiny import network, setup
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 from transcription import ConditionalGenerator, Program
-from transcription_adadfq import AdaDFQProgram
+from transcription_adadfq import AdaDFQProgram, akt_features, bag_features, quantized_generator
 
-from bench.method import Method, Setup
+from bench.method import Batch, Method, Setup
 from bench.registry import get
+from methods.hast import HAST
+from methods.parts.synthesis import Recipe
+from methods.parts.taps import convolutions, residual_bodies
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-PROGRAMS = {"gdfq": Program, "adadfq": AdaDFQProgram}
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "50" if DEVICE.type == "cuda" else "5"))
-WARMUP = 3 if DEVICE.type == "cuda" else 1
+GPU = DEVICE.type == "cuda"
+ROUNDS, WARMUP = (50, 3) if GPU else (5, 1)
+SMALL, MORE = 100, 4
+"""Batches of fewer images get so many times the rounds."""
 
 
-def finished() -> float:
-    """The time once the device has done what it was given."""
-    if DEVICE.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
+class FewHAST(HAST):
+    """HAST on images that are made in a second."""
+
+    def recipe(self, given: Setup) -> Recipe:
+        return Recipe(beta=10.0, gamma=2.0, iterations=1, parts=1, batch=256)
 
 
-def given(method: Method, precision: str) -> Setup:
-    def model(role: str) -> torch.nn.Module:
-        return network().to(DEVICE, memory_format=torch.channels_last)
+class Adapter:
+    """A method's halves in the middle of its schedule, ranges tracked beforehand."""
 
-    batch = method.card.schedule.batch
-    told = setup(method, batch=batch, steps=10_000, precision=precision, model=model)
-    told.device = DEVICE
-    return told
+    def __init__(self, name: str, precision: str, batch: int | None = None) -> None:
+        method: Method = FewHAST() if name == "hast" else get(name)
+        self.batch = batch or method.card.schedule.batch
+        self.tutor = method.card.tutor or "resnet20"
+        told = {"batch": self.batch, "steps": 10_000, "precision": precision}
+        self.given = setup(method, model=self.model, training=training, **told)
+        self.given.device = DEVICE
+        self.source, self.learner = method.source(self.given), method.learner(self.given)
+        first = self.given.schedule.step(0)
+        self.learner.learn(first, self.source.draw(first, self.learner.student()))
+        self.steps: Iterator[int] = count(self.given.schedule.total // 2)
+
+    def model(self, role: str) -> nn.Module:
+        name = self.tutor if role == "tutor" else "resnet20"
+        return network(name).to(DEVICE, memory_format=torch.channels_last)
+
+    def iterate(self) -> None:
+        step = self.given.schedule.step(next(self.steps))
+        self.learner.learn(step, self.source.draw(step, self.learner.student()))
+
+    def draw(self) -> Batch:
+        return self.source.draw(self.given.schedule.step(next(self.steps)), self.learner.student())
 
 
-def adapter(method: Method, precision: str) -> Callable[[], None]:
-    """One iteration of the adapter in its training phase, ranges tracked beforehand."""
-    told = given(method, precision)
-    source, learner = method.source(told), method.learner(told)
-    learner.learn(told.schedule.step(0), source.draw(told.schedule.step(0), learner.student()))
-    steps: Iterator[int] = count(told.schedule.total // 2)
+def training() -> tuple[Tensor, Tensor]:
+    """Made-up training images uint8 (5000, 32, 32, 3) and their labels."""
+    images = torch.randint(256, (5000, 32, 32, 3), dtype=torch.uint8)
+    return images.to(DEVICE), torch.randint(10, (5000,)).to(DEVICE)
+
+
+def noise(batch: int) -> tuple[Tensor, Tensor]:
+    return torch.randn(batch, 100).to(DEVICE), torch.randint(10, (batch,)).to(DEVICE)
+
+
+def program(kind: type[Program], prepare: Callable[[nn.Module], nn.Module] = nn.Module.train, **more: Any) -> Program:
+    """A transcription of the GDFQ family; `prepare` sees its generator."""
+    generator = prepare(ConditionalGenerator(10)).to(DEVICE)
+    networks = (network().to(DEVICE), network().to(DEVICE))
+    made = kind(*networks, generator, (4, 4), warmup=1, milestones=(), published=True, **more)
+    made.student.to(DEVICE)
+    return made
+
+
+def generated(kind: type[Program], **more: Any) -> Callable[[Adapter], Work]:
+    """What makes the iteration of such a transcription, past its warm-up."""
+
+    def make(adapter: Adapter) -> Work:
+        made = program(kind, **more)
+        made.iteration(0, *noise(adapter.batch))
+        return lambda: made.iteration(1, *noise(adapter.batch))
+
+    return make
+
+
+def hast(adapter: Adapter) -> Work:
+    made = program(transcription_hast.Program)
+    made.calibrate(*noise(16))
+    return lambda: made.train(1, adapter.draw().images.contiguous())
+
+
+def qkd(adapter: Adapter) -> Work:
+    networks = (adapter.model(role).to(memory_format=torch.contiguous_format) for role in ("init", "tutor"))
+    made = transcription_qkd.Program(*networks, (4, 4), [adapter.draw().images.contiguous()])
+    made.student.to(DEVICE)
 
     def iterate() -> None:
-        step = told.schedule.step(next(steps))
-        learner.learn(step, source.draw(step, learner.student()))
-        finished()
+        batch = adapter.draw()
+        made.iteration("CS", batch.images.contiguous(), batch.labels, 0.5, 0.5)
 
     return iterate
 
 
-def transcribed(kind: type[Program], batch: int) -> Callable[[], None]:
-    """The same iteration of the transcription, always fp32 in NCHW, as its authors run it."""
-    generator = ConditionalGenerator(10).to(DEVICE)
-    program = kind(network().to(DEVICE), network().to(DEVICE), generator, (4, 4), 1, (), published=True)
-    program.student.to(DEVICE)
+def base(adapter: Adapter) -> Work:
+    return Adapter("adadfq", adapter.given.cell.precision, adapter.batch).iterate
 
-    def iterate(epoch: int = 1) -> None:
-        z, y = torch.randn(batch, 100), torch.randint(10, (batch,))
-        program.iteration(epoch, z.to(DEVICE), y.to(DEVICE))
-        finished()
 
-    iterate(epoch=0)
+def unquantized(adapter: Adapter) -> Work:
+    model = adapter.model("init")
+    sgd = torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9, nesterov=True)
+
+    def iterate() -> None:
+        batch = adapter.draw()
+        with adapter.given.autocast():
+            logits = model(batch.images)
+        loss = cross_entropy(logits.float(), batch.labels)
+        sgd.zero_grad()
+        loss.backward()
+        sgd.step()
+
     return iterate
+
+
+def names(find: Callable[[nn.Module], list[nn.Module]]) -> list[str]:
+    """Names of the modules that are compared."""
+    model = network()
+    return [name for name, module in model.named_modules() if any(module is found for found in find(model))]
+
+
+AKT_LOSS = {"features": akt_features, "weight": 1000.0, "taps": names(residual_bodies)}
+BAG_LOSS = {"features": bag_features, "weight": 50 * 9 / 21, "taps": names(convolutions)}
+PLAIN, BASE = "the plain transcription", "adadfq at the same batch"
+
+OTHERS: dict[str, dict[str, Callable[[Adapter], Work]]] = {
+    "gdfq": {PLAIN: generated(Program)},
+    "adadfq": {PLAIN: generated(AdaDFQProgram)},
+    "akt": {PLAIN: generated(AdaDFQProgram, **AKT_LOSS), BASE: base},
+    "bag": {PLAIN: generated(AdaDFQProgram, prepare=lambda g: quantized_generator(g, 4), **BAG_LOSS), BASE: base},
+    "hast": {PLAIN: hast},
+    "qkd": {PLAIN: qkd},
+    "finetune": {"the step of a network that is not quantized": unquantized},
+}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_step(benchmark: BenchmarkFixture, name: str, precision: str) -> None:
-    method = get(name)
-    batch = method.card.schedule.batch
-    ours, theirs = adapter(method, precision), transcribed(PROGRAMS[name], batch)
-    seconds: list[float] = []
-
-    def take_turns() -> None:
-        began = finished()
-        theirs()
-        seconds.append(finished() - began)
-
-    benchmark.pedantic(ours, setup=take_turns, rounds=ROUNDS if batch >= 100 else 4 * ROUNDS, warmup_rounds=WARMUP)
-    own, other = benchmark.stats.stats.median, statistics.median(seconds[WARMUP:])
-    benchmark.extra_info.update(
-        device=torch.cuda.get_device_name() if DEVICE.type == "cuda" else f"cpu, {torch.get_num_threads()} threads",
-        batch=batch,
-        seconds={"adapter": own, "transcription": other},
-        ratio=round(other / own, 3),
-    )
-    print(f"\n{name} {precision}: {own:.4f} s a step, transcription {other:.4f} s, {other / own:.2f} times as fast")
+@pytest.mark.parametrize("name", OTHERS)
+def test_step(beside: Beside, name: str, precision: str) -> None:
+    adapter = Adapter(name, precision)
+    others = {called: make(adapter) for called, make in OTHERS[name].items()}
+    beside.in_turn(adapter.iterate, others, rounds=ROUNDS * (1 if adapter.batch >= SMALL else MORE), warmup=WARMUP)
+    where = torch.cuda.get_device_name() if GPU else f"cpu, {torch.get_num_threads()} threads"
+    beside.benchmark.extra_info.update(device=where, batch=adapter.batch)
