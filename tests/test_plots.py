@@ -247,7 +247,7 @@ def test_without_matplotlib_one_line_says_what_to_install(
     store(tmp_path, seeds(0.88))
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(["plots", "--results", str(tmp_path)]) == 2
-    told = "error: plots need the package matplotlib: pip install 'lowbit-bench[plots]'\n"
+    told = "error: drawing plots needs the package matplotlib: pip install 'lowbit-bench[plots]'\n"
     assert capsys.readouterr().err == told
 
 

@@ -35,11 +35,11 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     from bench.export import model, session
-    from bench.export.packages import package
+    from bench.extras import package
     from bench.files import write_bytes
     from bench.measure.stored import stored
 
-    package("onnxruntime")  # so that what is missing is known before anything is computed
+    package("onnxruntime", "export", "exporting")  # so that what is missing is known before anything is computed
     record = _record(parsed.results, parsed.cell)
     both = stored(parsed.results, record)
     exported = (model.full if parsed.fp32 else model.integer)(both)

@@ -12,10 +12,10 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", metavar="GLOB", default="*", help="only methods that match this glob")
     parser.add_argument("--dataset", metavar="GLOB", default="*", help="only data sets that match this glob")
     parser.add_argument(
-        "--bits", type=_told(bits_patterns), default=(), help="only these bit-widths, e.g. W4A4,W3A3 or 'W*A4'"
+        "--bits", type=told(bits_patterns), default=(), help="only these bit-widths, e.g. W4A4,W3A3 or 'W*A4'"
     )
-    parser.add_argument("--seed", type=_told(seed_patterns), default=(), help="only these seeds, e.g. 0,3 or '[0-2]'")
-    parser.add_argument("--seeds", type=_count, metavar="N", help="seeds 0 to N-1 in place of the suite's")
+    parser.add_argument("--seed", type=told(seed_patterns), default=(), help="only these seeds, e.g. 0,3 or '[0-2]'")
+    parser.add_argument("--seeds", type=count, metavar="N", help="seeds 0 to N-1 in place of the suite's")
 
 
 def wish(parsed: argparse.Namespace) -> Wish:
@@ -31,7 +31,7 @@ def wish(parsed: argparse.Namespace) -> Wish:
     )
 
 
-def _told(read: Callable[[str], tuple[str, ...]]) -> Callable[[str], tuple[str, ...]]:
+def told(read: Callable[[str], tuple[str, ...]]) -> Callable[[str], tuple[str, ...]]:
     """`read` as argparse wants it: its error's own words are shown."""
 
     def reader(text: str) -> tuple[str, ...]:
@@ -43,7 +43,8 @@ def _told(read: Callable[[str], tuple[str, ...]]) -> Callable[[str], tuple[str, 
     return reader
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of seeds; write a whole number from 1")
+def count(text: str) -> int:
+    """A whole number from 1, as an option's type."""
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 1")
     return int(text)

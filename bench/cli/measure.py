@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bench.cli.common import add_data_root, add_results
+from bench.cli.filters import count
 from bench.errors import BenchError, ModelCorrupt, ModelMissing, UnknownName
 from bench.spec import Bits
 
@@ -22,8 +23,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bits", type=_bits, default=(), help="only these bit-widths, e.g. W4A4,W3A3")
     parser.add_argument("--kind", type=_kinds, default=_kinds("all"), help="of latency,step,memory,energy,cost (all)")
     parser.add_argument("--batch", type=_batches, default=(1, 128), help="batch sizes (default: 1,128)")
-    parser.add_argument("--samples", type=_count, default=100, help="of each model and batch size (default: 100)")
-    parser.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="CPU threads (default: all)")
+    parser.add_argument("--samples", type=count, default=100, help="of each model and batch size (default: 100)")
+    parser.add_argument("--threads", type=count, default=os.cpu_count() or 1, help="CPU threads (default: all)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: auto)")
     parser.add_argument("--wait", type=float, default=600.0, help="seconds to wait for the device (default: 600)")
     parser.add_argument("--again", action="store_true", help="measure again what was measured on this machine")
@@ -112,10 +113,4 @@ def _kinds(text: str) -> tuple[str, ...]:
 
 
 def _batches(text: str) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(_count(part) for part in text.split(",")))
-
-
-def _count(text: str) -> int:
-    if not (text.strip().isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
-    return int(text)
+    return tuple(dict.fromkeys(count(part) for part in text.split(",")))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cli.common import add_results
+from bench.cli.filters import told
 from bench.spec import Bits
 from bench.sweep.wish import bits_patterns
 
@@ -20,7 +21,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     freeze.add_argument("method", metavar="METHOD", help="e.g. gdfq, or 'akt form=0'")
     freeze.add_argument("--suite", type=Path, help="only runs of this suite's cells")
     freeze.add_argument("--dataset", metavar="GLOB", default="*", help="only data sets that match this glob")
-    freeze.add_argument("--bits", type=_patterns, default=(), help="only these bit-widths, e.g. W4A4,W3A3")
+    freeze.add_argument("--bits", type=told(bits_patterns), default=(), help="only these bit-widths, e.g. W4A4,W3A3")
     freeze.add_argument("--schedule", metavar="GLOB", default="*", help="only schedules that match this glob")
     freeze.add_argument(
         "--margin",
@@ -65,13 +66,6 @@ def _list(results: Path) -> int:
 def _told(found: Reference) -> str:
     widths = [(bits, found.widths[str(bits)]) for bits in found.bits]
     return "; ".join(f"{bits} {len(width.runs)} seeds, margin {100 * width.margin:g}" for bits, width in widths)
-
-
-def _patterns(text: str) -> tuple[str, ...]:
-    try:
-        return bits_patterns(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _margins(text: str) -> dict[str, float]:

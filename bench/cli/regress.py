@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cli.common import add_data_root, add_machine, add_results, command, place
+from bench.cli.filters import count, told
 from bench.compare.errors import NothingToCompare
 from bench.stats import MINIMUM_SEEDS
 from bench.sweep.executors import NAMES as EXECUTORS
@@ -40,9 +41,9 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="cells to compare on, where the baseline is a method (default: suites/methods.toml)",
     )
     parser.add_argument("--dataset", metavar="GLOB", default="*", help="only data sets that match this glob")
-    parser.add_argument("--bits", type=_patterns, default=(), help="only these bit-widths, e.g. W4A4,W3A3")
+    parser.add_argument("--bits", type=told(bits_patterns), default=(), help="only these bit-widths, e.g. W4A4,W3A3")
     parser.add_argument(
-        "--seeds", type=_count, default=MINIMUM_SEEDS, help=f"seeds a side (default: {MINIMUM_SEEDS}, the fewest)"
+        "--seeds", type=count, default=MINIMUM_SEEDS, help=f"seeds a side (default: {MINIMUM_SEEDS}, the fewest)"
     )
     parser.add_argument("--report", type=Path, metavar="FILE", help="write a Markdown report, for a pull request")
     parser.add_argument("--dry-run", action="store_true", help="print what would run, and stop")
@@ -52,7 +53,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", metavar="COMMIT", default="", help="of --speed (default: the reference's, or HEAD)"
     )
-    parser.add_argument("--rounds", type=_count, help="of --aa: splits to try (1000); of --speed: rounds of 4 runs (3)")
+    parser.add_argument("--rounds", type=count, help="of --aa: splits to try (1000); of --speed: rounds of 4 runs (3)")
     parser.add_argument(
         "--tolerance", type=float, default=5.0, metavar="PERCENT", help="of --speed: what is still good enough (5)"
     )
@@ -186,16 +187,3 @@ def _tell(heading: str, found: Sequence[Ratio], notes: Sequence[str], parsed: ar
     if parsed.report:
         write_text(parsed.report, "\n".join([f"## {heading}", "", *(f"- {line}" for line in lines), ""]))
     return REGRESSION if "fail" in verdicts else CANNOT_TELL if "cannot tell" in verdicts else PASS
-
-
-def _patterns(text: str) -> tuple[str, ...]:
-    try:
-        return bits_patterns(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1")
-    return int(text)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench import __version__
-from bench.export.packages import package
+from bench.extras import package
 
 OPSET, IR = 21, 10
 """Versions of the operators and of the file format."""
@@ -21,7 +21,7 @@ class Graph:
     """Nodes and constants in the order in which they were added; every name is a value's."""
 
     def __init__(self) -> None:
-        self.onnx = package("onnx")
+        self.onnx = package("onnx", "export", "exporting")
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
         self.names = {INPUT, OUTPUT}

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.export import model
 from bench.export.graph import INPUT, OUTPUT
-from bench.export.packages import package
+from bench.extras import package
 from bench.measure.kernels import RUNTIME_FP32, RUNTIME_INT8, RUNTIME_MIXED
 from bench.measure.stored import Stored
 
@@ -58,7 +58,7 @@ def load(exported: model.Exported, threads: int) -> Runtime:
     Raises:
         MissingExtra: if onnx or onnxruntime is not installed.
     """
-    onnxruntime = package("onnxruntime")
+    onnxruntime = package("onnxruntime", "export", "exporting")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = ERRORS_ONLY
@@ -66,7 +66,7 @@ def load(exported: model.Exported, threads: int) -> Runtime:
     with tempfile.TemporaryDirectory() as folder:
         options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
         session = onnxruntime.InferenceSession(exported.data, options, providers=["CPUExecutionProvider"])
-        integer, convolutions = kernels(package("onnx").load(options.optimized_model_filepath))
+        integer, convolutions = kernels(package("onnx", "export", "exporting").load(options.optimized_model_filepath))
 
     def run(images: np.ndarray) -> np.ndarray:
         return session.run([OUTPUT], {INPUT: images})[0]

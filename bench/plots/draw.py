@@ -7,7 +7,7 @@ import math
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import MissingExtra
+from bench.extras import package
 from bench.plots.figure import Axis, Figure, Line, Panel
 from bench.plots.style import style
 
@@ -46,11 +46,10 @@ def svg(figure: Figure) -> bytes:
     Raises:
         MissingExtra: if matplotlib is not installed.
     """
-    try:
-        import matplotlib.style
-        from matplotlib.figure import Figure as Canvas
-    except ModuleNotFoundError as error:
-        raise MissingExtra("plots need the package matplotlib: pip install 'lowbit-bench[plots]'") from error
+    package("matplotlib", "plots", "drawing plots")
+    import matplotlib.style
+    from matplotlib.figure import Figure as Canvas
+
     with matplotlib.style.context("default"), matplotlib.rc_context(_SETTINGS):
         columns = min(_COLUMNS, len(figure.panels))
         rows = math.ceil(len(figure.panels) / columns)

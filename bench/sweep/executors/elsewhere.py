@@ -1,30 +1,12 @@
-"""What the executors for other machines share: their packages, and the environment of a job there."""
+"""What the executors for other machines share: the environment of a job there."""
 
 from __future__ import annotations
 
-import importlib
 import os
 from pathlib import Path
-from typing import Any
 
 import bench
-from bench.errors import MissingExtra
 from bench.runner.job import Job
-
-
-def package(name: str, extra: str) -> Any:
-    """Import a package that only an extra installs.
-
-    Raises:
-        MissingExtra: if it is not installed.
-    """
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        told = f"the executor '{extra}' needs the package {name}: pip install 'lowbit-bench[{extra}]'"
-        raise MissingExtra(told) from error
 
 
 def environment(job: Job) -> dict[str, str]:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
+from bench.extras import package
 from bench.runner import exits
 from bench.runner.job import Job
 from bench.sweep.executors import LOST, Executor, Running, errand
-from bench.sweep.executors.elsewhere import environment, package
+from bench.sweep.executors.elsewhere import environment
 from bench.sweep.plan import Place
 
 SHARE = "BENCH_RAY_GPU_SHARE"
@@ -178,7 +179,7 @@ def build(place: Place, slots: int | None) -> Ray:
     share = share_of(os.environ.get(SHARE, ""))
     for name, value in VARIABLES.items():
         os.environ.setdefault(name, value)
-    ray = package("ray", "ray")
+    ray = package("ray", "ray", "the executor 'ray'")
     _reach(os.environ.get("RAY_ADDRESS", ""))
     ray.cloudpickle.register_pickle_by_value(errand)
     try:

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
+from bench.extras import package
 from bench.runner import exits
 from bench.runner.job import Job
 from bench.sweep.executors import LOST, Executor, Running
-from bench.sweep.executors.elsewhere import environment, package
+from bench.sweep.executors.elsewhere import environment
 from bench.sweep.executors.squeue import Squeue
 from bench.sweep.plan import Place
 
@@ -253,7 +254,7 @@ def build(place: Place, slots: int | None) -> Slurm:
         MissingExtra: if submitit is not installed. BenchError: if `BENCH_SLURM` is wrong, or Slurm is not here.
     """
     wanted = settings(os.environ.get(SETTINGS, ""))
-    submitit = package("submitit", "slurm")
+    submitit = package("submitit", "slurm", "the executor 'slurm'")
     folder = place.results.resolve() / ".work" / "slurm" / uuid.uuid4().hex[:8]
     try:
         submitter = submitit.SlurmExecutor(folder)
