@@ -33,8 +33,9 @@ class Record:
         data: fingerprint, number of test images, and whether it is a stand-in.
         result: deterministic outcome with its digest: top1 and top5 (shares in [0, 1]), epochs (accuracies and mean
             losses), correct and correct_untrained (base64 of packed bits, one a test image in canonical order, after
-            the last epoch and before the first update), weights (sha256), census, unquantized, ranges.
+            the last epoch and before the first update), weights (sha256), census, unquantized, ranges; and more.
         run: what another run may do differently: times (UTC, seconds), peak bytes, host, versions.
+            `docs/records.md` names every field of both with its unit.
     """
 
     id: str

@@ -37,6 +37,8 @@ class Ratio:
         return cls(low, median, high, len(found))
 
     def __str__(self) -> str:
+        if self.rounds == 1:
+            return f"{self.median:.3g} (one round)"
         return f"{self.median:.3g} ({self.low:.3g} to {self.high:.3g})"
 
     def since(self, before: Ratio | None) -> str:

@@ -1,12 +1,11 @@
-"""Evaluation of 10,000 images beside the bare forward passes of the full-precision network."""
+"""Evaluation of 10,000 images beside the bare forward passes of the full-precision network, in turn."""
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import torch
-from torch import nn
+from beside import Beside
+from torch import Tensor, nn
 
 from bench.models import build
 from bench.quant.convert import quantize, tracking
@@ -29,22 +28,17 @@ def network() -> nn.Module:
 
 
 @torch.no_grad()
-def bare(model: nn.Module, batches: list[torch.Tensor]) -> float:
-    """Seconds of the forward passes alone."""
-    start = time.perf_counter()
+def bare(model: nn.Module, batches: list[Tensor]) -> None:
+    """The forward passes alone."""
     for batch in batches:
         model(batch)
-    return time.perf_counter() - start
 
 
 @pytest.mark.parametrize("bits", [Bits(4, 4), None], ids=["W4A4", "full"])
-def test_evaluation_of_ten_thousand_images(benchmark, bits: Bits | None) -> None:
+def test_evaluation_of_ten_thousand_images(beside: Beside, bits: Bits | None) -> None:
     test, plain = images(), network()
     model = quantize(network(), bits, "corrected") if bits else network()
     with torch.no_grad(), tracking(model):
         model(test.normalised(0, BATCH))
     batches = [test.normalised(start, start + BATCH) for start in range(0, IMAGES, BATCH)]
-    floors: list[float] = []
-    benchmark.pedantic(score, (model, test), setup=lambda: floors.append(bare(plain, batches)), rounds=ROUNDS)
-    floor = sorted(floors)[ROUNDS // 2]
-    benchmark.extra_info |= {"bare_seconds": floor, "ratio_to_bare": benchmark.stats.stats.median / floor}
+    beside.in_turn(lambda: score(model, test), {"the bare passes": lambda: bare(plain, batches)}, rounds=ROUNDS)

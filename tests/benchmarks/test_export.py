@@ -1,12 +1,10 @@
-"""Writing an ONNX file, and passes of the integer model beside those of full precision, in turn, in onnxruntime."""
+"""Writing an integer model, and its passes in onnxruntime, each beside the same of full precision, in turn."""
 
 from __future__ import annotations
 
-import time
-
-import numpy as np
 import pytest
 import torch
+from beside import Beside
 from torch import nn
 
 from bench.export import session
@@ -16,8 +14,9 @@ from bench.quant.convert import quantize, tracking
 from bench.spec import Bits
 
 BITS = [Bits(3, 3), Bits(4, 4), Bits(8, 8)]
+FILES = 10
 ROUNDS = {1: 100, 128: 10}
-"""By batch size."""
+"""Of passes, by batch size."""
 
 
 def network() -> nn.Module:
@@ -32,31 +31,23 @@ def student(bits: Bits) -> nn.Module:
     return model
 
 
-def test_writing_a_file(benchmark) -> None:
-    model = student(Bits(4, 4))
-    file = benchmark(export, model, "resnet20", 10, {})
-    benchmark.extra_info["bytes"] = len(file.data)
+def written(model: nn.Module) -> bytes:
+    return export(model, "resnet20", 10, {}).data
+
+
+def test_writing_a_file(beside: Beside) -> None:
+    integer, plain = student(Bits(4, 4)), network()
+    others = {"that of full precision": lambda: written(plain)}
+    beside.in_turn(lambda: written(integer), others, rounds=FILES, warmup=1)
+    beside.benchmark.extra_info["bytes"] = len(written(integer))
 
 
 @pytest.mark.parametrize("batch", ROUNDS)
 @pytest.mark.parametrize("bits", BITS, ids=str)
-def test_a_pass_of_the_integer_model(benchmark, bits: Bits, batch: int) -> None:
-    plain = session.load(export(network(), "resnet20", 10, {}), 1)
-    whole = session.load(export(student(bits), "resnet20", 10, {}), 1)
+def test_a_pass_of_the_integer_model(beside: Beside, bits: Bits, batch: int) -> None:
+    plain, whole = (session.load(export(model, "resnet20", 10, {}), 1) for model in (network(), student(bits)))
     images = torch.randn(batch, 3, 32, 32).numpy()
-    beside: list[float] = []
-
-    def full_precision() -> tuple[tuple[np.ndarray], dict[str, object]]:
-        start = time.perf_counter()
-        plain.run(images)
-        beside.append(time.perf_counter() - start)
-        return (images,), {}
-
-    benchmark.pedantic(whole.run, setup=full_precision, rounds=ROUNDS[batch])
-    middle = float(np.median(beside))
-    benchmark.extra_info |= {
-        "kernel": whole.kernel,
-        "integer_convolutions": f"{whole.integer} of {whole.convolutions}",
-        "fp32_seconds": middle,
-        "ratio_to_fp32": benchmark.stats.stats.median / middle,
-    }
+    others = {"that of full precision": lambda: plain.run(images)}
+    beside.in_turn(lambda: whole.run(images), others, rounds=ROUNDS[batch], warmup=1)
+    convolutions = f"{whole.integer} of {whole.convolutions}"
+    beside.benchmark.extra_info.update(kernel=whole.kernel, integer_convolutions=convolutions)

@@ -1,12 +1,15 @@
-"""From the command to the end of the first training step, as a person waits for it."""
+"""From the command to the end of the first training step, as a person waits for it, beside importing torch."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+from beside import Beside
 from workplace import Workplace, give_teacher, make
 
 
@@ -21,7 +24,11 @@ def first_step(place: Workplace) -> None:
     assert alive
 
 
-def test_command_to_first_step(benchmark, tmp_path: Path) -> None:
+def import_torch() -> None:
+    subprocess.run([sys.executable, "-c", "import torch"], check=True)
+
+
+def test_command_to_first_step(beside: Beside, tmp_path: Path) -> None:
     place = make(tmp_path)
     give_teacher(place)
 
@@ -29,4 +36,5 @@ def test_command_to_first_step(benchmark, tmp_path: Path) -> None:
         for file in (place.results / ".work").rglob("*.checkpoint"):
             file.unlink()
 
-    benchmark.pedantic(first_step, (place,), setup=fresh, rounds=3, warmup_rounds=1)
+    others = {"a Python that imports torch": import_torch}
+    beside.in_turn(lambda: first_step(place), others, setup=fresh, rounds=5, warmup=1)

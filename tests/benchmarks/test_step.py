@@ -108,8 +108,8 @@ def hast(adapter: Adapter) -> Work:
 
 def qkd(adapter: Adapter) -> Work:
     networks = (adapter.model(role).to(memory_format=torch.contiguous_format) for role in ("init", "tutor"))
-    made = transcription_qkd.Program(*networks, (4, 4), [adapter.draw().images.contiguous()])
-    made.student.to(DEVICE)
+    with DEVICE:
+        made = transcription_qkd.Program(*networks, (4, 4), [adapter.draw().images.contiguous()])
 
     def iterate() -> None:
         batch = adapter.draw()

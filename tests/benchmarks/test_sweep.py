@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 import time
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
-import pytest
+from beside import Beside
 from faults import Faults, prepare
-from pytest_benchmark.fixture import BenchmarkFixture
 from workplace import ROOT, Workplace, give_teacher, make
 
 from bench.records import Record
@@ -29,38 +29,40 @@ def work(records: list[Record]) -> float:
     return sum(sum(r.run["seconds"][part] for part in ("draw", "learn", "evaluate")) for r in records)
 
 
-def test_a_small_cell_beside_its_work(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+def test_a_small_cell_beside_its_work(beside: Beside, tmp_path: Path) -> None:
     """Every further cell of a sweep, in a process of its own; `extra_info` has seconds beyond its work."""
     few = prepare(tmp_path / "few", ("W4A4",), seeds=1, shared=False)
     many = prepare(tmp_path / "many", ("W4A4",), seeds=1, shared=False)
-    told: dict[str, float] = {}
-
-    def both() -> None:
-        told["few"], told["many"] = seconds(few, FEW), seconds(many, MANY)
-
-    benchmark.pedantic(both, rounds=1)
+    took = beside.benchmark.pedantic(lambda: (seconds(few, FEW), seconds(many, MANY)))
+    further = (took[1] - took[0]) / (MANY - FEW)
     own = work(many.place.records()) / MANY
-    benchmark.extra_info["seconds_beyond_work"] = (told["many"] - told["few"]) / (MANY - FEW) - own
+    beside.ratio("its steps and evaluations", [further / own])
+    beside.benchmark.extra_info["seconds_beyond_work"] = further - own
 
 
-def test_the_harness_beside_a_cell_of_a_minute(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
-    """`extra_info` has the share of a cell's own time that is neither step nor evaluation."""
+def test_the_harness_beside_a_cell_of_a_minute(beside: Beside, tmp_path: Path) -> None:
+    """A cell's whole time by that of its steps and evaluations."""
     faults = prepare(tmp_path, ("W4A4",), seeds=1, schedule="2400-epochs")
-    benchmark.pedantic(faults.run, rounds=1)
+    beside.benchmark.pedantic(faults.run)
     (record,) = faults.place.records()
     began, ended = (datetime.fromisoformat(record.run[moment]) for moment in ("started", "ended"))
     lasted = (ended - began).total_seconds()
-    benchmark.extra_info |= {"cell_seconds": lasted, "share_beside_work": 1 - work([record]) / lasted}
+    beside.ratio("its steps and evaluations", [lasted / work([record])])
+    beside.benchmark.extra_info["cell_seconds"] = lasted
 
 
-@pytest.mark.parametrize("way", ["1 thread, 2 slots", "1 thread, 1 slot", "2 threads, 1 slot"])
-def test_two_cells_on_two_cores(benchmark: BenchmarkFixture, tmp_path: Path, way: str) -> None:
-    """Two cells of GDFQ at batch 200: side by side, one after the other, and so with both cores each."""
-    place = learning(tmp_path, seeds=2)
-    threads, slots = way.split()[0], way.split()[2]
-    command = [*place.command("run", str(place.suite), "--no-sync", "--slots", slots), "--threads", threads]
-    benchmark.pedantic(subprocess.run, (command,), {"cwd": ROOT, "check": True}, rounds=1)
-    assert [record.status for record in place.records()] == ["ok", "ok"]
+def test_two_cells_on_two_cores(beside: Beside, tmp_path: Path) -> None:
+    """Two cells of GDFQ at batch 200 side by side, beside one after the other, with one core and with both."""
+    folders = (tmp_path / str(number) for number in count())
+
+    def both(threads: int, slots: int) -> None:
+        place = learning(next(folders), seeds=2)
+        command = place.command("run", str(place.suite), "--no-sync", "--slots", str(slots))
+        subprocess.run([*command, "--threads", str(threads)], cwd=ROOT, check=True)
+        assert [record.status for record in place.records()] == ["ok", "ok"]
+
+    others = {"one after the other": lambda: both(1, 1), "one after the other on both cores": lambda: both(2, 1)}
+    beside.in_turn(lambda: both(1, 2), others, rounds=1)
 
 
 def learning(folder: Path, seeds: int) -> Workplace:

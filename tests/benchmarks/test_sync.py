@@ -1,7 +1,7 @@
 """Syncing with MLflow: the first time, with curves, and again when nothing has changed; a database and a server.
 
-Records are copies of the one with most curves in this repository, under other seeds. `extra_info` holds seconds a
-record (the clock's, and this process's own), for the first sync, and seconds in all for a repeated one. Settings:
+Records are copies of the one with most curves in this repository, under other seeds. The first sync is beside writing
+the same records, a repeated one beside reading them; `extra_info` also holds this process's own seconds. Settings:
 BENCH_RECORDS, of the repeated one (1,000), and BENCH_FIRST, of the first one (20; a fifth of them with long curves).
 """
 
@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import pytest
+from beside import Beside
 from mlflowserver import Server
-from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench import records
 from bench.records import Record, seal
@@ -75,8 +76,11 @@ def place(store: str, results: Path, request: pytest.FixtureRequest) -> str:
     return database(results) if store == "sqlite" else request.getfixturevalue("server").uri
 
 
-@pytest.mark.parametrize("store", ["sqlite", "server"])
-def test_syncing_again(benchmark: BenchmarkFixture, full: Path, request: pytest.FixtureRequest, store: str) -> None:
+STORES = pytest.mark.parametrize("store", ["sqlite", "server"])
+
+
+@STORES
+def test_syncing_again(beside: Beside, full: Path, request: pytest.FixtureRequest, store: str) -> None:
     uri = place(store, full, request)
     own: list[float] = []
 
@@ -85,17 +89,13 @@ def test_syncing_again(benchmark: BenchmarkFixture, full: Path, request: pytest.
         assert sync(full, uri) == Synced(unchanged=COUNT)
         own.append(time.process_time() - began)
 
-    benchmark.pedantic(again, rounds=ROUNDS)
-    seconds = {"clock": benchmark.stats.stats.median, "process": sorted(own)[ROUNDS // 2]}
-    benchmark.extra_info.update(records=COUNT, seconds=seconds)
-    print(f"\n{store}: {COUNT} unchanged records in {seconds['clock']:.2f} s ({seconds['process']:.2f} s of its own)")
+    beside.in_turn(again, {"reading the records": lambda: records.load(full)}, rounds=ROUNDS)
+    beside.benchmark.extra_info.update(records=COUNT, process_seconds=median(own))
 
 
+@STORES
 @pytest.mark.parametrize("epochs", [EPOCHS, 25 * EPOCHS])
-@pytest.mark.parametrize("store", ["sqlite", "server"])
-def test_first_sync(
-    benchmark: BenchmarkFixture, tmp_path: Path, request: pytest.FixtureRequest, store: str, epochs: int
-) -> None:
+def test_first_sync(beside: Beside, tmp_path: Path, request: pytest.FixtureRequest, store: str, epochs: int) -> None:
     count = FIRST if epochs == EPOCHS else max(FIRST // 5, 1)
     fill(tmp_path, range(1), 1)
     uri, own, rounds = place(store, tmp_path, request), [], iter(range(1, 100))
@@ -110,7 +110,5 @@ def test_first_sync(
         assert sync(tmp_path, uri).added == count
         own.append((time.process_time() - began) / count)
 
-    benchmark.pedantic(first_time, setup=more, rounds=ROUNDS)
-    seconds = {"clock": benchmark.stats.stats.median / count, "process": sorted(own)[ROUNDS // 2]}
-    benchmark.extra_info.update(records=count, epochs=epochs, seconds_a_record=seconds)
-    print(f"\n{store}, {epochs} epochs: {seconds['clock']:.3f} s a record ({seconds['process']:.3f} s of its own)")
+    beside.in_turn(first_time, {"writing the records": more}, rounds=ROUNDS)
+    beside.benchmark.extra_info.update(records=count, epochs=epochs, process_seconds_a_record=median(own))
