@@ -24,7 +24,7 @@ Commands:
   make regress METHOD=mine   is a method worse than its reference or base? (Error 3: it is; Error 4: cannot tell)
   make test             run the tests that take less than ten minutes on two cores
   make test-all         run those and the slow ones
-  make microbench       time the parts that a sweep spends its time in
+  make microbench       time what a sweep spends its time in, as ratios, beside the stored ones (docs/benchmarks.md)
   make clean            delete .venv; results and data stay
 
 Settings of the two sweeps, as in: make bench-cifar10 BITS=W4A4,W3A3 SCHEDULE=quick
@@ -37,6 +37,7 @@ Settings of the two sweeps, as in: make bench-cifar10 BITS=W4A4,W3A3 SCHEDULE=qu
   THREADS=N SLOTS=N            CPU threads of a cell, and how many groups of cells run at once (docs/sweeps.md)
   TIMEOUT=45m                  end a cell that takes longer
   BASELINE=REF REPORT=FILE     of `make regress`: compare with another method or reference; write a report, too
+  ONLY=NAME                    of `make microbench`: those with this in their names
   REQUIRE_DATA=1               fail where CIFAR is missing, instead of running on stand-in images
   RESULTS=DIR                  results folder of any command (default: results)
   BENCH_DATA=DIR               folder of the images (default: data)
@@ -72,7 +73,8 @@ test-all: test $(CLUSTERS)
 	$(IN_VENV) -m pytest -m slow
 
 microbench: $(READY)
-	$(IN_VENV) -m pytest tests/benchmarks
+	$(IN_VENV) -m pytest tests/benchmarks --benchmark-quiet --benchmark-autosave --benchmark-compare='*' \
+		$(if $(ONLY),-k '$(ONLY)')
 
 clean:
 	rm -rf .venv

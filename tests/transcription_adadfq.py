@@ -34,7 +34,7 @@ def generator_loss(t: Tensor, s: Tensor, y: Tensor) -> Tensor:
     """Margin and balance of the published program, without the statistics."""
     h = entropy(t - s)
     h = (h - h.min()) / (math.log(t.shape[1]) - h.min())
-    zero = torch.zeros(len(y), dtype=h.dtype)
+    zero = torch.zeros_like(h)
     low = torch.max(0.1 - h, zero).mean()
     high = torch.max(h - 0.8, zero).mean()
     return low + high + 0.2 * cross_entropy(t - s, y) + 0.1 * cross_entropy(t + s, y)
