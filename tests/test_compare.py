@@ -103,7 +103,9 @@ def test_where_images_suit_one_method_better_the_interval_about_further_images_i
     assert seeds_alone is not None and both is not None
     assert both.estimate == pytest.approx(seeds_alone.estimate)
     assert both.high - both.low > 1.1 * (seeds_alone.high - seeds_alone.low)
-    assert "further images" in table.terminal(table.Comparison.of(*sides("gdfq", "bag", tmp_path)))
+    told = " ".join(table.terminal(table.Comparison.of(*sides("gdfq", "bag", tmp_path))).split())
+    assert contrast.noise_a is not None and contrast.noise_a.image_sd == pytest.approx(0.0015, rel=0.05)
+    assert "further images" in told and "| 0.15" in told
 
 
 def test_a_method_that_sees_training_images_is_called_nothing(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from bench.compare.group import Group
 from bench.compare.pairs import Pair
 from bench.errors import RecordInvalid
 from bench.stats import MINIMUM_SEEDS
+from bench.stats.crossed import Components
 from bench.stats.difference import Difference, welch
 from bench.stats.refusals import TooFewSeeds
 
@@ -42,6 +43,7 @@ class Contrast:
         crossed: over seeds and test images together; None there too, or where records do not say which are right.
         adjusted: its p among all lines that can be called. detectable: the difference that so many seeds would show.
         models: where both sides have a single seed.
+        noise_a, noise_b: what makes one trained model's accuracy differ from another's; None for a single seed.
     """
 
     pair: Pair
@@ -50,6 +52,8 @@ class Contrast:
     detectable: float | None
     models: Models | None
     crossed: Difference | None
+    noise_a: Components | None
+    noise_b: Components | None
 
     @property
     def estimate(self) -> float:
@@ -76,7 +80,16 @@ def contrasts(pairs: Sequence[Pair], level: float = 0.95) -> list[Contrast]:
     tried = {i: found.p for i, found in enumerate(differences) if found and _counts(pairs[i])}
     adjusted = dict(zip(tried, benjamini_hochberg(list(tried.values())), strict=True))
     return [
-        Contrast(pair, found, adjusted.get(i), _detectable(pair), _models(pair), _crossed(pair, level))
+        Contrast(
+            pair=pair,
+            difference=found,
+            adjusted=adjusted.get(i),
+            detectable=_detectable(pair),
+            models=_models(pair),
+            crossed=_crossed(pair, level),
+            noise_a=_noise(pair.a),
+            noise_b=_noise(pair.b),
+        )
         for i, (pair, found) in enumerate(zip(pairs, differences, strict=True))
     ]
 
@@ -115,6 +128,15 @@ def _crossed(pair: Pair, level: float) -> Difference | None:
         return crossed(np.stack(a), np.stack(b), level)
     except TooFewSeeds:
         return None
+
+
+def _noise(group: Group) -> Components | None:
+    import numpy as np
+
+    from bench.stats.crossed import components
+
+    right = _right(group)
+    return components(np.stack(right)) if len(right) > 1 else None
 
 
 def _models(pair: Pair) -> Models | None:

@@ -15,6 +15,7 @@ from bench.report.figures import ABSENT, percent, points
 from bench.report.leagues import League
 from bench.report.notes import title
 from bench.report.text import for_markdown, narrow
+from bench.stats.crossed import Components
 from bench.stats.difference import Difference
 
 WIDTH = 120
@@ -100,6 +101,8 @@ def _line(contrast: Contrast) -> dict[str, str]:
         "p": _probability(found.p if found else None),
         "adj. p": _probability(contrast.adjusted),
         "MDE": percent(contrast.detectable),
+        "noise a": _noise(contrast.noise_a),
+        "noise b": _noise(contrast.noise_b),
         "two models": f"+{models.gained} -{models.lost} p {_probability(models.p)}" if models else ABSENT,
         "b is": contrast.call,
     }
@@ -107,6 +110,10 @@ def _line(contrast: Contrast) -> dict[str, str]:
 
 def _interval(found: Difference | None) -> str:
     return f"[{points(found.low)}, {points(found.high)}]" if found else ABSENT
+
+
+def _noise(found: Components | None) -> str:
+    return f"{percent(found.observed_sd)} | {percent(found.image_sd)}" if found else ABSENT
 
 
 def _label(pair: Pair, label: str, version: str) -> str:
@@ -170,7 +177,8 @@ _WORDS = (
     "model. b - a: points, with its 95 % interval and p (Welch), which are about further seeds on these test images; "
     "further images: the interval about further test images, too. adj. p: after Benjamini-Hochberg over all lines that "
     "can be called. MDE: minimal detectable effect, the true difference that so many seeds would show four times in "
-    "five. Under five seeds a side nothing is called better or worse."
+    "five. noise: standard deviation, in points, of one trained model's accuracy over seeds | over draws of the test "
+    "images, which all seeds share. Under five seeds a side nothing is called better or worse."
 )
 _MODELS = (
     "two models: images that only b's model has right (+), and only a's (-), with McNemar's exact p. It speaks of "
