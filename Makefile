@@ -22,7 +22,7 @@ Commands:
   make table            show the tables of the stored results
   make leaderboard      write all tables, the plots and results/index.html again from the stored results
   make regress METHOD=mine   is a method worse than its reference or base? (Error 3: it is; Error 4: cannot tell)
-  make test             run the tests that take a quarter of an hour on two cores
+  make test             run the tests that take less than ten minutes on two cores
   make test-all         run those and the slow ones
   make microbench       time what a sweep spends its time in, as ratios, beside the stored ones (docs/benchmarks.md)
   make clean            delete .venv; results and data stay

@@ -38,6 +38,7 @@ def kill_at_random(place: Workplace, arguments: tuple[str, ...], longest: float)
     process.communicate()
 
 
+@pytest.mark.slow
 def test_killed_training_ends_bit_identical_to_an_undisturbed_one(tmp_path: Path) -> None:
     calm, killed = make(tmp_path / "calm"), make(tmp_path / "killed")
     assert calm.bench(*PRETRAIN).returncode == 0

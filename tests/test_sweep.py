@@ -41,6 +41,7 @@ def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
 # stopping
 
 
+@pytest.mark.slow
 def test_ctrl_c_once_writes_checkpoints_and_the_same_command_continues(tmp_path: Path) -> None:
     faults = long(tmp_path / "stopped")
     calm = twin(faults, tmp_path / "calm")
@@ -69,7 +70,7 @@ def test_ctrl_c_twice_stops_at_once_even_what_hangs(tmp_path: Path) -> None:
     assert not psutil.wait_procs(cells, timeout=10)[1]
 
 
-@pytest.mark.parametrize("victim", ["parent", "nursery"])
+@pytest.mark.parametrize("victim", ["parent", pytest.param("nursery", marks=pytest.mark.slow)])
 def test_killing_the_sweep_leaves_nothing_running(tmp_path: Path, victim: str) -> None:
     faults = long(tmp_path)
     process = under_way(faults)
@@ -87,6 +88,7 @@ def test_killing_the_sweep_leaves_nothing_running(tmp_path: Path, victim: str) -
     assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
 
 
+@pytest.mark.slow
 def test_a_killed_nursery_is_replaced_and_its_jobs_go_on_from_their_checkpoints(tmp_path: Path) -> None:
     faults = long(tmp_path / "lost")
     calm = twin(faults, tmp_path / "calm")
@@ -162,6 +164,7 @@ def test_two_sweeps_of_the_same_cells_share_them_out(tmp_path: Path) -> None:
 # time
 
 
+@pytest.mark.slow
 def test_a_cell_past_its_time_is_killed_with_its_children(tmp_path: Path) -> None:
     faults = prepare(tmp_path, ALL_BITS[:1], seeds=1)
     faults.set(W3A3_s0="children")
