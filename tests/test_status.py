@@ -102,7 +102,7 @@ def test_filters_choose_cells_as_for_run(place: Workplace, status: Status) -> No
     [
         (("--bits", "W9A9"), "outside W2A2..W8A8"),
         (("--seed", "one"), "neither a whole number from 0 nor a pattern"),
-        (("--seeds", "0"), "is no number of seeds"),
+        (("--seeds", "0"), "is no whole number from 1"),
     ],
 )
 def test_a_filter_that_is_none_is_refused(
