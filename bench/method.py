@@ -57,18 +57,20 @@ class Card:
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch of training images and what was computed on the way, all detached.
+    """A batch of training images and what was computed on the way, detached unless said.
 
     Attributes:
         images: (B, 3, H, W), normalised. labels: int64 (B,).
         logits: the tutor's, (B, classes), where the method has a tutor.
         features: the tutor's maps (B, c, H, W) at the taps that the method compares, in order.
+        answer: the student's logits, (B, classes), with their graph, where the source asked it: it has not moved since.
     """
 
     images: Tensor
     labels: Tensor
     logits: Tensor | None = None
     features: tuple[Tensor, ...] = ()
+    answer: Tensor | None = None
 
 
 @dataclass

@@ -56,10 +56,13 @@ class Options:
 class AdaptiveImages(GeneratorSource):
     """Adaptability of samples, sought by the generator through both networks (eq. 5-11)."""
 
-    def objective(self, step: Step, drawn: Drawn, student: nn.Module) -> tuple[Tensor, Mapping[str, Tensor]]:
-        options, logits, labels = self.options, drawn.logits, drawn.labels
-        with self.setup.autocast(), tracking(student) if step.phase == WARMUP else nullcontext():
-            answer = widened(student(drawn.images))
+    def ask(self, step: Step, images: Tensor, student: nn.Module) -> Tensor:
+        with tracking(student) if step.phase == WARMUP else nullcontext():
+            return widened(student(images))
+
+    def objective(self, drawn: Drawn) -> tuple[Tensor, Mapping[str, Tensor]]:
+        options, logits, labels, answer = self.options, drawn.logits, drawn.labels, drawn.answer
+        assert answer is not None
         disagreement = cross_entropy(logits - answer, labels)
         agreement = cross_entropy(logits + answer, labels)
         balance = options.disagreement * disagreement + options.agreement * agreement
@@ -97,9 +100,7 @@ class AdaDFQStudent(QuantizedStudent):
         self.options = setup.options
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        with self.autocast():
-            logits = widened(self.model(batch.images))
-        return {"disagreement": excess(batch.logits, logits, self.options.temperature)}
+        return {"disagreement": excess(batch.logits, self.answer(batch), self.options.temperature)}
 
 
 def excess(tutor: Tensor, student: Tensor, temperature: float) -> Tensor:
@@ -111,7 +112,7 @@ def excess(tutor: Tensor, student: Tensor, temperature: float) -> Tensor:
 class AdaDFQ(Method):
     card = Card(
         name="adadfq",
-        version="1",
+        version="2",
         title="AdaDFQ (Qian et al., CVPR 2023)",
         citation="B. Qian et al., Adaptive Data-Free Quantization, CVPR 2023",
         schedule=published(epochs=400, batch=16),

@@ -25,6 +25,7 @@ from methods.parts.generator import Generator
 from methods.parts.precision import widened
 from methods.parts.student import Losses
 from methods.parts.taps import Taps, convolutions, lacks_bodies, residual_bodies
+from methods.parts.upsampled import UpsampledConv2d
 
 TAPS: Mapping[str, Callable[[nn.Module], list[nn.Module]]] = {"T21": convolutions, "T9": residual_bodies}
 WEIGHT_PER_DIGIT = 50.0
@@ -60,6 +61,10 @@ class BalancedImages(AdaptiveImages):
         return generator
 
 
+class QuantizedUpsampledConv2d(QuantizedConv2d, UpsampledConv2d):
+    """A convolution behind upsampling whose weight has `bits` bits per output channel, before taps are merged."""
+
+
 def quantize_generator(generator: Generator, bits: Bits, activations: bool) -> None:
     """Quantize, in place, all convolution and linear weights and, if asked, what the two LeakyReLUs give.
 
@@ -68,7 +73,9 @@ def quantize_generator(generator: Generator, bits: Bits, activations: bool) -> N
     """
     QuantizedLinear.of(generator.project, bits.w)
     for name, layer in list(generator.layers.named_children()):
-        if isinstance(layer, nn.Conv2d):
+        if isinstance(layer, UpsampledConv2d):
+            QuantizedUpsampledConv2d.of(layer, bits.w)
+        elif isinstance(layer, nn.Conv2d):
             QuantizedConv2d.of(layer, bits.w)
         elif isinstance(layer, nn.LeakyReLU) and activations:
             quantizer = QuantizedActivation(layer, bits.a, "corrected")

@@ -16,7 +16,6 @@ from torch.nn.functional import cross_entropy
 from bench.method import Batch, Card, Method, Setup
 from bench.schedule import Phase, Schedule
 from methods.parts.images import LabelledImages
-from methods.parts.precision import widened
 from methods.parts.student import WARMUP, QuantizedStudent
 
 
@@ -38,15 +37,13 @@ class LabelledStudent(QuantizedStudent):
     """Cross-entropy with the labels."""
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        with self.autocast():
-            logits = widened(self.model(batch.images))
-        return {"cross_entropy": cross_entropy(logits, batch.labels)}
+        return {"cross_entropy": cross_entropy(self.answer(batch), batch.labels)}
 
 
 class FineTuning(Method):
     card = Card(
         name="finetune",
-        version="1",
+        version="2",
         title="fine-tuning on training data",
         citation="R. Krishnamoorthi, Quantizing deep convolutional networks for efficient inference, 2018",
         schedule=Schedule(phases=(Phase(WARMUP, 1, updates=False), Phase("train", 99)), batch=128, milestones=(50, 75)),

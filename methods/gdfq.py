@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from bench.method import Batch, Card, Method, Setup
-from bench.schedule import Step
 from methods.parts.generated import Drawn, GeneratorSource
-from methods.parts.precision import widened
 from methods.parts.student import QuantizedStudent, published
 
 
@@ -42,7 +40,7 @@ class Options:
 class GeneratedImages(GeneratorSource):
     """The generator learns from the frozen full-precision network alone (eq. 4-6)."""
 
-    def objective(self, step: Step, drawn: Drawn, student: nn.Module) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def objective(self, drawn: Drawn) -> tuple[Tensor, Mapping[str, Tensor]]:
         plausible = cross_entropy(drawn.logits, drawn.labels)
         total = plausible + self.options.statistics * drawn.statistics
         return total, {"cross_entropy": plausible, "statistics": drawn.statistics}
@@ -56,8 +54,7 @@ class GDFQStudent(QuantizedStudent):
         self.options = setup.options
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        with self.autocast():
-            logits = widened(self.model(batch.images))
+        logits = self.answer(batch)
         return {
             "cross_entropy": cross_entropy(logits, batch.labels),
             "distillation": self.options.distillation * distillation(batch.logits, logits, self.options.temperature),
@@ -77,7 +74,7 @@ def distillation(tutor: Tensor, student: Tensor, temperature: float) -> Tensor:
 class GDFQ(Method):
     card = Card(
         name="gdfq",
-        version="1",
+        version="2",
         title="GDFQ (Xu et al., ECCV 2020)",
         citation="S. Xu et al., Generative Low-bitwidth Data Free Quantization, ECCV 2020",
         schedule=published(epochs=400, batch=200),

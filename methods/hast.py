@@ -168,7 +168,7 @@ def total(losses: Losses) -> Tensor:
 class HAST(Method):
     card = Card(
         name="hast",
-        version="1",
+        version="2",
         title="HAST (Li et al., CVPR 2023)",
         citation="H. Li et al., Hard Sample Matters a Lot in Zero-Shot Quantization, CVPR 2023",
         schedule=Schedule(

@@ -25,7 +25,7 @@ class Run:
     Attributes:
         start: index of the first step taken. batches: by step, the digests of the batch.
         losses: by step, every scalar by half and name. touched: steps at which learning changed the batch.
-        attached: fields of batches that still hang on a graph. student: digests of the student after the last step.
+        attached: fields of batches that still hang on a graph, other than the student's answer. student: digests of the student after the last step.
     """
 
     def __init__(self, method: Method, setup: Setup) -> None:
@@ -63,7 +63,7 @@ class Run:
         """Draw alone; the student stays as it is."""
         batch = self.source.draw(step, self.learner.student())
         self.batches.append(digests(_fields(batch)))
-        self.attached |= {name for name, value in _fields(batch).items() if _attached(value)}
+        self.attached |= {name for name, value in _fields(batch).items() if name != "answer" and _attached(value)}
         return batch
 
     def save(self, path: Path) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from bench.quant.grid import Grid, channel_grid, fake_quantize
+from bench.quant.memo import Memo
 from bench.quant.ranges import Range, RangeRule
 
 Weighted = TypeVar("Weighted", bound=nn.Conv2d | nn.Linear)
@@ -82,10 +83,11 @@ class QuantizedActivation(Quantizer):
         self.function = function
         self.bits = bits
         self.range = Range(rule)
+        self.known: Memo[Grid] = Memo()
 
     def grid(self) -> Grid:
         """Grid over the current range."""
-        return Grid.of(*self.range.bounds(), self.bits)
+        return self.known.get(self.range.buffers(), lambda: Grid.of(*self.range.bounds(), self.bits))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.function(x)

@@ -13,38 +13,41 @@ from torch.nn.functional import mse_loss
 
 
 class _FrozenNormWithStatistics(torch.autograd.Function):
-    """Batch norm by stored statistics that also returns the batch's own, with one fused backward pass."""
+    """Batch norm by stored statistics that also returns the batch's own, with one backward pass for all three."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         mean, variance = batch_statistics(x)
         ctx.save_for_backward(x, scale, mean)
-        y = torch.addcmul(_maps(shift), x, _maps(scale)).to(x.dtype)
-        return y, mean, variance
+        return affine(x, scale, shift), mean, variance
 
     @staticmethod
     def backward(ctx: Any, g_y: Tensor, g_mean: Tensor, g_variance: Tensor) -> tuple[Tensor, None, None]:
         x, scale, mean = ctx.saved_tensors
         count = x.numel() // x.shape[1]
         slope = 2 * g_variance / count
-        offset = g_mean / count - slope * mean
-        g_x = torch.addcmul(torch.addcmul(_maps(offset), x, _maps(slope)), g_y, _maps(scale))
-        return g_x.to(x.dtype), None, None
+        g_x = affine(x, slope, g_mean / count - slope * mean)
+        return g_x.add_(affine(g_y, scale, torch.zeros_like(scale))), None, None
 
 
 def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance, float32 (C,) each, of (B, C, H, W) over all but C.
+    """Mean and biased variance, at least float32 (C,) each, of (B, C, H, W) over all but C.
 
-    Batch norm's own kernel finds both in one pass over channels-last memory, ten times as fast as `var_mean`.
+    Batch norm's own kernel finds both in one pass over channels-last memory, ten times as fast as `var_mean`. It would
+    move the statistics it is given, with a momentum, and gives its own in their dtype.
     """
-    one, zero = torch.ones(x.shape[1], device=x.device), torch.zeros(x.shape[1], device=x.device)
-    _, mean, inverse_deviation = torch.native_batch_norm(x, one, zero, None, None, True, 0.0, 0.0)
-    return mean, torch.where(inverse_deviation > 0, inverse_deviation.pow(-2), 0.0)  # 0 stands for a constant channel
+    unmoved = torch.zeros(x.shape[1], dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
+    mean, variance = torch.batch_norm_update_stats(x, unmoved, unmoved, 0.0)
+    return mean, variance
 
 
-def _maps(channel: Tensor) -> Tensor:
-    """(C,) as (1, C, 1, 1)."""
-    return channel.view(1, -1, 1, 1)
+def affine(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """x * scale + shift by channels (C,) of (B, C, H, W), in the dtype of `x` and rounded once.
+
+    Batch norm's own kernel takes half-precision maps with float32 channels, which elementwise operations would widen.
+    """
+    zeros, ones = torch.zeros_like(scale), torch.ones_like(scale)
+    return torch.native_batch_norm(x, scale, shift, zeros, ones, False, 0.0, 0.0)[0]
 
 
 class WatchedBatchNorm(nn.BatchNorm2d):

@@ -19,17 +19,19 @@ from methods.parts.taps import Taps
 
 @dataclass(frozen=True)
 class Drawn:
-    """Fresh images and what the tutor says of them, with the graph to the generator.
+    """Fresh images and what the networks say of them, with the graph back to the images.
 
     Attributes:
         images: (B, 3, H, W). labels: int64 (B,), which conditioned the generator.
         logits: the tutor's, (B, classes). statistics: the batch-norm statistics loss, a scalar.
+        answer: the student's logits, (B, classes), where the generator learns from it, too.
     """
 
     images: Tensor
     labels: Tensor
     logits: Tensor
     statistics: Tensor
+    answer: Tensor | None = None
 
 
 class GeneratorSource(Source):
@@ -45,7 +47,8 @@ class GeneratorSource(Source):
             self.generator = self.make().to(setup.device, memory_format=torch.channels_last)
         self.tutor = WatchedTutor(setup.model("tutor"))
         self.taps = Taps(())
-        self.adam = torch.optim.Adam(self.generator.parameters(), lr=self.options.generator_rate, betas=(0.5, 0.999))
+        rate = self.options.generator_rate
+        self.adam = torch.optim.Adam(self.generator.parameters(), lr=rate, betas=(0.5, 0.999), fused=True)
         self.random = setup.stream("noise")
 
     def make(self) -> nn.Module:
@@ -53,21 +56,28 @@ class GeneratorSource(Source):
         return Generator(self.setup.classes)
 
     @abstractmethod
-    def objective(self, step: Step, drawn: Drawn, student: nn.Module) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def objective(self, drawn: Drawn) -> tuple[Tensor, Mapping[str, Tensor]]:
         """What the generator descends, a scalar, and the losses it is made of by name."""
 
+    def ask(self, step: Step, images: Tensor, student: nn.Module) -> Tensor | None:
+        """The student's logits (B, classes), where the objective depends on them; under autocast."""
+        return None
+
     def draw(self, step: Step, student: nn.Module) -> Batch:
-        """Images, and the tutor's logits for them, from before this step's update of the generator."""
+        """Images, and the networks' logits for them, from before this step's update of the generator."""
         noise, labels = self._noise()
         with self.setup.autocast():
-            images = self.generator(noise, labels)
+            generated = self.generator(noise, labels)
+            images = generated.detach().requires_grad_()
             logits, statistics = self.tutor(images)
-        drawn = Drawn(images, labels, widened(logits), statistics)
+            answer = self.ask(step, images, student)
         features = tuple(map.detach() for map in self.taps.take())
-        total, losses = self.objective(step, drawn, student)
-        self._descend(step, total)
+        drawn = Drawn(images, labels, widened(logits), statistics, answer)
+        total, losses = self.objective(drawn)
+        (slope,) = torch.autograd.grad(total, images, retain_graph=answer is not None)
+        self._descend(step, generated, slope)
         self.last = {name: loss.detach() for name, loss in losses.items()}
-        return Batch(images.detach(), labels, drawn.logits.detach(), features)
+        return Batch(images.detach(), labels, drawn.logits.detach(), features, answer)
 
     def _noise(self) -> tuple[Tensor, Tensor]:
         batch, device = self.setup.schedule.batch, self.setup.device
@@ -75,11 +85,12 @@ class GeneratorSource(Source):
         labels = torch.randint(self.setup.classes, (batch,), generator=self.random)
         return noise.to(device), labels.to(device)
 
-    def _descend(self, step: Step, loss: Tensor) -> None:
+    def _descend(self, step: Step, generated: Tensor, slope: Tensor) -> None:
+        """Move the generator so that what it gave moves against `slope`."""
         for group in self.adam.param_groups:
             group["lr"] = self.options.generator_rate * self.setup.schedule.decay(step.epoch)
         self.adam.zero_grad()
-        loss.backward(inputs=list(self.generator.parameters()))  # none for the student, where it took part
+        generated.backward(slope)
         self.adam.step()
 
     def losses(self) -> Mapping[str, Tensor]:

@@ -6,7 +6,10 @@ ECCV 2020, for 32x32 images. Noise is multiplied by a class embedding.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
+
+from methods.parts.upsampled import UpsampledConv2d
 
 LATENT = 100
 WIDTH, SIZE = 128, 8
@@ -24,14 +27,12 @@ class Generator(nn.Module):
         self.project = nn.Linear(LATENT, WIDTH * SIZE * SIZE)
         self.layers = nn.Sequential(
             nn.BatchNorm2d(WIDTH),
-            nn.Upsample(scale_factor=2),
-            nn.Conv2d(WIDTH, WIDTH, 3, padding=1),
+            UpsampledConv2d(WIDTH, WIDTH),
             nn.BatchNorm2d(WIDTH, eps=0.8),
-            nn.LeakyReLU(0.2),
-            nn.Upsample(scale_factor=2),
-            nn.Conv2d(WIDTH, WIDTH // 2, 3, padding=1),
+            nn.LeakyReLU(0.2, inplace=True),
+            UpsampledConv2d(WIDTH, WIDTH // 2),
             nn.BatchNorm2d(WIDTH // 2, eps=0.8),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(WIDTH // 2, 3, 3, padding=1),
             nn.Tanh(),
             nn.BatchNorm2d(3, affine=False),
@@ -39,4 +40,4 @@ class Generator(nn.Module):
 
     def forward(self, noise: Tensor, labels: Tensor) -> Tensor:
         maps = self.project(self.embedding(labels) * noise).view(-1, WIDTH, SIZE, SIZE)
-        return self.layers(maps)
+        return self.layers(maps.contiguous(memory_format=torch.channels_last))

@@ -14,6 +14,7 @@ from bench.method import Batch, Learner, Setup, State
 from bench.quant.convert import quantize, tracking
 from bench.quant.layers import QuantizedWeight
 from bench.schedule import Phase, Schedule, Step
+from methods.parts.precision import widened
 
 WARMUP = "warmup"
 
@@ -56,16 +57,24 @@ class QuantizedStudent(Learner):
         self.strategy: Strategy = lambda batch, losses: losses
         self.watching = False
         self.norms: Mapping[str, Tensor] = {}
+        self.parameters = list(self.model.parameters())
         self.sgd = torch.optim.SGD(
-            self.model.parameters(), lr=self.rate, momentum=0.9, nesterov=True, weight_decay=1e-4
+            self.parameters, lr=self.rate, momentum=0.9, nesterov=True, weight_decay=1e-4, fused=True
         )
 
     @abstractmethod
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
         """The student's losses on a batch by name; their sum is descended.
 
-        Networks run under `self.autocast()`; losses are taken of float32 logits, outside of it.
+        Losses are taken of float32 logits, outside of `self.autocast()`, under which networks run.
         """
+
+    def answer(self, batch: Batch) -> Tensor:
+        """The student's logits (B, classes), float32 at least: the ones that came with the batch, or of a new pass."""
+        if batch.answer is not None:
+            return batch.answer
+        with self.autocast():
+            return widened(self.model(batch.images))
 
     def follow(self, strategy: Strategy, perturbing: bool = False) -> None:
         """Descend, from now on, what `strategy` makes of a batch and its losses, right after the student's pass.
@@ -81,12 +90,13 @@ class QuantizedStudent(Learner):
     def learn(self, step: Step, batch: Batch) -> Mapping[str, Tensor]:
         if step.phase == WARMUP:
             with torch.no_grad(), tracking(self.model):
-                return self.strategy(batch, self.losses(batch))
+                seen = replace(batch, answer=None)  # ranges observe every batch
+                return self.strategy(seen, self.losses(seen))
         for group in self.sgd.param_groups:
             group["lr"] = self.rate * self.schedule.decay(step.epoch)
         losses = self.strategy(batch, self.losses(batch))
         self.sgd.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
+        torch.stack(list(losses.values())).sum().backward(inputs=self.parameters)
         if self.watching:
             self.norms = self._gradient_norms()
         self.sgd.step()

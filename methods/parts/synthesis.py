@@ -18,7 +18,7 @@ from bench.method import Setup
 from methods.parts.bn_statistics import WatchedTutor
 from methods.parts.precision import widened
 
-VERSION = "1"
+VERSION = "2"
 """Raised whenever equal recipes may give other images."""
 
 ITERATIONS, PARTS, BATCH = 1000, 20, 256
