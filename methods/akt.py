@@ -92,7 +92,7 @@ def attention_divergence(tutor: Tensor, student: Tensor, temperature: float) -> 
 class AKT(Method):
     card = Card(
         name="akt",
-        version="1",
+        version="2",
         title="AKT (ACM SAC 2025)",
         citation="Advanced Knowledge Transfer: Refined Feature Distillation for Zero-Shot Quantization in Edge "
         "Computing, ACM SAC 2025",

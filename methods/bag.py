@@ -131,7 +131,7 @@ class BAG(AdaDFQ):
     card = replace(
         AdaDFQ.card,
         name="bag",
-        version="1",
+        version="2",
         title="BAG (our reading of Baek et al., JKSCI 2024)",
         citation="Baek et al., BAG, JKSCI 29(7):11-20, 2024 (abstract only)",
         options=Options,

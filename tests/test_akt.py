@@ -154,7 +154,7 @@ def test_a_run_continued_from_its_stored_state_ends_bit_for_bit_the_same(base: s
 def test_schedule_version_and_feedback_are_the_bases(base: str, batch: int, epochs: int, feedback: bool) -> None:
     card = settled(AKT(), {"base": base})
     assert (card.schedule.batch, card.schedule.epochs, card.feedback) == (batch, epochs, feedback)
-    assert version_of(AKT(), {"base": base}).startswith(f"akt-1+{base}-")
+    assert version_of(AKT(), {"base": base}).startswith(f"akt-2+{base}-")
     longer: dict[str, Any] = {"base": base, "batch": 32, "epochs": 10}
     assert settled(AKT(), longer).schedule.epochs == 10
     assert settled(AKT(), longer).schedule.batch == 32

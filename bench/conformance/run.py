@@ -25,7 +25,8 @@ class Run:
     Attributes:
         start: index of the first step taken. batches: by step, the digests of the batch.
         losses: by step, every scalar by half and name. touched: steps at which learning changed the batch.
-        attached: fields of batches that still hang on a graph, other than the student's answer. student: digests of the student after the last step.
+        attached: fields of batches, but for the student's answer, that still hang on a graph.
+        student: digests of the student after the last step.
     """
 
     def __init__(self, method: Method, setup: Setup) -> None:

@@ -20,14 +20,14 @@ class ConvBlock(nn.Sequential):
         kernel: int,
         stride: int = 1,
         groups: int = 1,
-        activation: Callable[[], nn.Module] | None = nn.ReLU,
+        activation: Callable[..., nn.Module] | None = nn.ReLU,
     ) -> None:
         super().__init__()
         conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
         self.add_module("conv", conv)
         self.add_module("bn", nn.BatchNorm2d(outputs))
         if activation is not None:
-            self.add_module("activ", activation())
+            self.add_module("activ", activation(inplace=True))
 
 
 def initialise(network: nn.Module) -> None:

@@ -24,7 +24,7 @@ class ResUnit(nn.Module):
         self.body.add_module("conv2", ConvBlock(outputs, outputs, 3, activation=None))
         if inputs != outputs or stride != 1:
             self.identity_conv = ConvBlock(inputs, outputs, 1, stride, activation=None)
-        self.activ = nn.ReLU()
+        self.activ = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = self.identity_conv(x) if hasattr(self, "identity_conv") else x

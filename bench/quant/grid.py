@@ -54,12 +54,29 @@ class Grid:
         torch.maximum(whole, self.zero, out=whole)
         return torch.minimum(whole, self.zero + levels(self.bits), out=whole)
 
+    def read(self) -> PlainGrid:
+        """The same grid in plain numbers, for one of a whole tensor; waits for the device."""
+        return PlainGrid(float(self.step), float(self.zero), self.bits)
+
+
+@dataclass(frozen=True)
+class PlainGrid:
+    """A `Grid` of a whole tensor in plain numbers, with which two operations fewer find the nearest level."""
+
+    step: float
+    zero: float
+    bits: int
+
+    def nearest(self, x: Tensor) -> Tensor:
+        """`x` moved to its nearest level, without gradient."""
+        return torch.div(x, self.step).round_().clamp_(self.zero, self.zero + levels(self.bits)).mul_(self.step)
+
 
 class _StraightThrough(torch.autograd.Function):
     """Forward: nearest level. Backward: the output's gradient unchanged, for clipped values too."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, grid: Grid) -> Tensor:
+    def forward(ctx: Any, x: Tensor, grid: Grid | PlainGrid) -> Tensor:
         return grid.nearest(x)
 
     @staticmethod
@@ -67,7 +84,7 @@ class _StraightThrough(torch.autograd.Function):
         return gradient, None
 
 
-def fake_quantize(x: Tensor, grid: Grid) -> Tensor:
+def fake_quantize(x: Tensor, grid: Grid | PlainGrid) -> Tensor:
     """`x` on the grid, in the dtype of `x`; gradients pass straight through to `x` and not to the range."""
     return _StraightThrough.apply(x, grid)
 
@@ -82,6 +99,5 @@ def channel_grid(weight: Tensor, bits: int) -> Grid:
 
     Steps and zeros have the shape (O, 1, ...) of `weight`.
     """
-    lo, hi = torch.aminmax(weight.detach().flatten(1), dim=1)
-    shape = (-1, *[1] * (weight.ndim - 1))
-    return Grid.of(lo.view(shape), hi.view(shape), bits)
+    weight, within = weight.detach(), tuple(range(1, weight.ndim))
+    return Grid.of(weight.amin(within, keepdim=True), weight.amax(within, keepdim=True), bits)

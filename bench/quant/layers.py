@@ -7,7 +7,7 @@ from typing import TypeVar
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from bench.quant.grid import Grid, channel_grid, fake_quantize
+from bench.quant.grid import Grid, PlainGrid, channel_grid, fake_quantize
 from bench.quant.memo import Memo
 from bench.quant.ranges import Range, RangeRule
 
@@ -83,17 +83,23 @@ class QuantizedActivation(Quantizer):
         self.function = function
         self.bits = bits
         self.range = Range(rule)
-        self.known: Memo[Grid] = Memo()
+        self.frozen: Memo[PlainGrid] = Memo()
 
     def grid(self) -> Grid:
         """Grid over the current range."""
-        return self.known.get(self.range.buffers(), lambda: Grid.of(*self.range.bounds(), self.bits))
+        return Grid.of(*self.range.bounds(), self.bits)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.function(x)
         if self.tracking:
             self.range.observe(x)
-        return x if self.off else fake_quantize(x, self.grid())
+        if self.off:
+            return x
+        moving = self.tracking  # plain numbers would have every step wait for the device
+        return fake_quantize(x, self.grid() if moving else self.frozen.get(self.range.state, self._read))
+
+    def _read(self) -> PlainGrid:
+        return self.grid().read()
 
 
 def is_quantizer(module: nn.Module) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from torch import Tensor
@@ -14,11 +14,12 @@ class Memo(Generic[Made]):
     """What was made of some tensors, made again only once one of them was replaced or changed in place."""
 
     def __init__(self) -> None:
-        self._of: list[tuple[Tensor, int]] = []
+        self._of: tuple[Tensor, ...] = ()
+        self._versions: list[int] = []
 
-    def get(self, tensors: Iterable[Tensor], make: Callable[[], Made]) -> Made:
-        """What `make` makes of `tensors`."""
-        now = [(tensor, tensor._version) for tensor in tensors]
-        if not now or len(now) != len(self._of) or any(a is not b or v != w for (a, v), (b, w) in zip(now, self._of)):
-            self._made, self._of = make(), now
+    def get(self, tensors: tuple[Tensor, ...], make: Callable[[], Made]) -> Made:
+        """What `make` makes of `tensors`, of which there is at least one."""
+        versions = [tensor._version for tensor in tensors]
+        if versions != self._versions or any(a is not b for a, b in zip(tensors, self._of, strict=True)):
+            self._made, self._of, self._versions = make(), tensors, versions
         return self._made

@@ -30,6 +30,11 @@ class Range(nn.Module):
         self.register_buffer("hi", torch.zeros(()))
         self.register_buffer("weight", torch.ones(()))
 
+    @property
+    def state(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What the bounds follow from."""
+        return self.lo, self.hi, self.weight
+
     @torch.no_grad()
     def observe(self, x: Tensor) -> None:
         """Take in one tensor's extremes."""

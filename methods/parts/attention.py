@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -13,7 +16,7 @@ def spatial_energy(maps: Tensor) -> Tensor:
 
     Zagoruyko and Komodakis, "Paying More Attention to Attention", ICLR 2017; AKT's spatial attention.
     """
-    return normalize(widened(maps).square().mean(1).flatten(1), dim=1)
+    return normalize(_mean_square(maps, 1).flatten(1), dim=1)
 
 
 def channel_energy(maps: Tensor) -> Tensor:
@@ -42,4 +45,24 @@ def channel_mean(maps: Tensor) -> Tensor:
 
 def _energy(maps: Tensor) -> Tensor:
     """Mean over places of the squares: (B, c)."""
-    return widened(maps).square().mean((2, 3))
+    return _mean_square(maps, (2, 3)).flatten(1)
+
+
+def _mean_square(maps: Tensor, dims: int | tuple[int, ...]) -> Tensor:
+    """Mean of squares over `dims`, which stay as ones."""
+    return _MeanSquare.apply(maps, dims)
+
+
+class _MeanSquare(torch.autograd.Function):
+    """Its gradient is found in one pass, in the dtype of the maps; autograd's own takes several over wider ones."""
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor, dims: int | tuple[int, ...]) -> Tensor:
+        ctx.save_for_backward(maps)
+        return widened(maps).square().mean(dims, keepdim=True)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        (maps,) = ctx.saved_tensors
+        averaged = maps.numel() // g.numel()
+        return maps * (g * (2 / averaged)).to(maps.dtype), None

@@ -12,53 +12,60 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 
-class _FrozenNormWithStatistics(torch.autograd.Function):
-    """Batch norm by stored statistics that also returns the batch's own, with one backward pass for all three."""
+class _FrozenNormWithDistance(torch.autograd.Function):
+    """Batch norm by stored statistics, and how far the batch's own are from them.
 
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        mean, variance = batch_statistics(x)
-        ctx.save_for_backward(x, scale, mean)
-        return affine(x, scale, shift), mean, variance
-
-    @staticmethod
-    def backward(ctx: Any, g_y: Tensor, g_mean: Tensor, g_variance: Tensor) -> tuple[Tensor, None, None]:
-        x, scale, mean = ctx.saved_tensors
-        count = x.numel() // x.shape[1]
-        slope = 2 * g_variance / count
-        g_x = affine(x, slope, g_mean / count - slope * mean)
-        return g_x.add_(affine(g_y, scale, torch.zeros_like(scale))), None, None
-
-
-def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance, at least float32 (C,) each, of (B, C, H, W) over all but C.
-
-    Batch norm's own kernel finds both in one pass over channels-last memory, ten times as fast as `var_mean`. It would
-    move the statistics it is given, with a momentum, and gives its own in their dtype.
+    Both passes use batch norm's own kernels, which take half-precision maps with float32 channels, where elementwise
+    operations would widen the maps.
     """
-    unmoved = torch.zeros(x.shape[1], dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, norm: WatchedBatchNorm) -> tuple[Tensor, Tensor]:
+        mean, variance = batch_statistics(x, norm.ones)
+        ctx.save_for_backward(x, mean, variance)
+        ctx.norm = norm
+        stored = norm.running_mean, norm.running_var
+        y, _, _ = torch.native_batch_norm(x, norm.weight, norm.bias, *stored, False, 0.0, norm.eps)
+        return y, mse_loss(mean, norm.running_mean) + mse_loss(variance, norm.running_var)
+
+    @staticmethod
+    def backward(ctx: Any, g_y: Tensor, g_distance: Tensor) -> tuple[Tensor, None]:
+        x, mean, variance = ctx.saved_tensors
+        norm = ctx.norm
+        g = 2 / x.numel() * g_distance  # of squares, averaged over channels, of averages over places
+        shift, slope = (mean - norm.running_mean).mul_(g), (variance - norm.running_var).mul_(2 * g)
+        g_x, _, _ = torch.native_batch_norm(x, slope, shift, mean, norm.ones, False, 0.0, 0.0)
+        stored = norm.running_mean, norm.running_var, None, None, False, norm.eps
+        by_y, _, _ = torch.ops.aten.native_batch_norm_backward(g_y, x, norm.weight, *stored, [True, False, False])
+        return g_x.add_(by_y), None
+
+
+def batch_statistics(x: Tensor, unmoved: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance (C,) of (B, C, H, W) over all but C, in the dtype of `unmoved` (C,).
+
+    Batch norm's own kernel finds both in one pass over channels-last memory, ten times as fast as `var_mean`. It moves
+    the statistics it is given, but here with a momentum of 0.
+    """
     mean, variance = torch.batch_norm_update_stats(x, unmoved, unmoved, 0.0)
     return mean, variance
-
-
-def affine(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """x * scale + shift by channels (C,) of (B, C, H, W), in the dtype of `x` and rounded once.
-
-    Batch norm's own kernel takes half-precision maps with float32 channels, which elementwise operations would widen.
-    """
-    zeros, ones = torch.zeros_like(scale), torch.ones_like(scale)
-    return torch.native_batch_norm(x, scale, shift, zeros, ones, False, 0.0, 0.0)[0]
 
 
 class WatchedBatchNorm(nn.BatchNorm2d):
     """A frozen batch norm that keeps its distance to the stored statistics at the last forward."""
 
+    ones: Tensor
     distance: Tensor
 
+    @classmethod
+    def of(cls, norm: nn.BatchNorm2d) -> WatchedBatchNorm:
+        """`norm` itself turned into this class."""
+        norm.__class__ = cls
+        norm.register_buffer("ones", torch.ones_like(norm.running_var), persistent=False)
+        assert isinstance(norm, WatchedBatchNorm)
+        return norm
+
     def forward(self, x: Tensor) -> Tensor:
-        scale = self.weight * torch.rsqrt(self.running_var + self.eps)
-        y, mean, variance = _FrozenNormWithStatistics.apply(x, scale, self.bias - self.running_mean * scale)
-        self.distance = mse_loss(mean, self.running_mean) + mse_loss(variance, self.running_var)
+        y, self.distance = _FrozenNormWithDistance.apply(x, self)
         return y
 
 
@@ -68,9 +75,7 @@ class WatchedTutor(nn.Module):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model.eval().requires_grad_(False)
-        self.norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-        for norm in self.norms:
-            norm.__class__ = WatchedBatchNorm
+        self.norms = [WatchedBatchNorm.of(m) for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, classes) and the mean over layers of (mean distance + variance distance), a scalar.
