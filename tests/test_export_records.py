@@ -12,7 +12,6 @@ from bench.data import data_root, load_split
 from bench.export import session
 from bench.export.agreement import Agreement, agreement
 from bench.measure.stored import stored
-from bench.runner.evaluate import BATCH
 from bench.runner.evaluate import TestImages as Images
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -33,7 +32,7 @@ def compared(start: str) -> tuple[Agreement, session.Runtime, float]:
     split, both = load_split("cifar10", data_root(None), "test"), stored(RESULTS, record)
     images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
     test = Images(images, labels, torch.tensor(both.init.card.mean), torch.tensor(both.init.card.std))
-    batches = ((test.normalised(i, i + BATCH), labels[i : i + BATCH]) for i in range(0, len(labels), BATCH))
+    batches = ((test.normalised(i, i + test.batch), labels[i : i + test.batch]) for i in range(0, len(labels), test.batch))
     loaded = session.runtime(both, "integer", 1)
     return agreement(both.model, loaded.run, batches), loaded, record.result["top1"]["last"]
 

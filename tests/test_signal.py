@@ -47,10 +47,12 @@ def test_weights_without_noise_or_signal_have_no_ratio() -> None:
 
 def test_every_quantized_tensor_of_a_student_has_its_own_ratio() -> None:
     model = student("W4A4")
+    entered: dict[str, Tensor] = {}
     seen: dict[str, tuple[Tensor, Tensor]] = {}
     for name, module in model.named_modules():
         if isinstance(module, QuantizedActivation):
-            module.register_forward_hook(lambda m, given, out, n=name: seen.update({n: (given[0].relu(), out)}))
+            module.register_forward_pre_hook(lambda m, given, n=name: entered.update({n: given[0].relu()}))
+            module.register_forward_hook(lambda m, given, out, n=name: seen.update({n: (entered[n], out)}))
     found = signal_to_noise(model, images())
     assert [[*found["weights"]], [*found["activations"]]] == [
         [t.name for t in describe(model) if t.kind == kind] for kind in ("weight", "activation")

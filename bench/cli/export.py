@@ -109,11 +109,11 @@ def _batches(both: Stored, parsed: argparse.Namespace) -> Iterator[tuple[Tensor,
     import torch
 
     from bench.data import data_root, load_split
-    from bench.runner.evaluate import BATCH, TestImages
+    from bench.runner.evaluate import TestImages
 
     card = both.init.card
     split = load_split(card.dataset, data_root(parsed.data_root), "test")
     images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
     test = TestImages(images, labels, torch.tensor(card.mean), torch.tensor(card.std))
-    for start in range(0, len(labels), BATCH):
-        yield test.normalised(start, start + BATCH), labels[start : start + BATCH]
+    for start in range(0, len(labels), test.batch):
+        yield test.normalised(start, start + test.batch), labels[start : start + test.batch]

@@ -45,12 +45,12 @@ class Grid:
         """The real values of codes."""
         return (codes + self.zero) * self.step
 
-    def nearest(self, x: Tensor) -> Tensor:
-        """`x` moved to its nearest level, without gradient."""
-        return self._whole(x).mul_(self.step)
+    def nearest(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        """`x` moved to its nearest level, without gradient; written over `out` where that is given."""
+        return self._whole(x, out).mul_(self.step)
 
-    def _whole(self, x: Tensor) -> Tensor:
-        whole = torch.div(x, self.step).round_()
+    def _whole(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        whole = torch.div(x, self.step, out=out).round_()
         torch.maximum(whole, self.zero, out=whole)
         return torch.minimum(whole, self.zero + levels(self.bits), out=whole)
 
@@ -67,9 +67,10 @@ class PlainGrid:
     zero: float
     bits: int
 
-    def nearest(self, x: Tensor) -> Tensor:
-        """`x` moved to its nearest level, without gradient."""
-        return torch.div(x, self.step).round_().clamp_(self.zero, self.zero + levels(self.bits)).mul_(self.step)
+    def nearest(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        """As `Grid.nearest`."""
+        whole = torch.div(x, self.step, out=out).round_()
+        return whole.clamp_(self.zero, self.zero + levels(self.bits)).mul_(self.step)
 
 
 class _StraightThrough(torch.autograd.Function):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
@@ -31,6 +32,7 @@ class QuantizedWeight(Quantizer):
     weight: Tensor
     step: Tensor
     zero: Tensor
+    latest: Memo[Tensor]
 
     def grid(self) -> Grid:
         """Grid of each output channel: the one that the layer is fixed to, else that of the current weight."""
@@ -45,14 +47,22 @@ class QuantizedWeight(Quantizer):
         self.off = True
 
     def quantized_weight(self) -> Tensor:
-        """The weight as the layer uses it."""
-        return self.weight if self.off else fake_quantize(self.weight, self.grid())
+        """The weight as the layer uses it; found anew only after an update where no gradient is asked for."""
+        if self.off:
+            return self.weight
+        if torch.is_grad_enabled():
+            return self._quantized()
+        return self.latest.get((self.weight,), self._quantized)
+
+    def _quantized(self) -> Tensor:
+        return fake_quantize(self.weight, self.grid())
 
     @classmethod
     def of(cls, layer: Weighted, bits: int) -> Weighted:
         """`layer` itself turned into this class: same parameters, same hooks, quantized weight."""
         layer.__class__ = cls
         layer.bits = bits
+        layer.latest = Memo()
         return layer
 
 
@@ -71,7 +81,7 @@ class QuantizedLinear(QuantizedWeight, nn.Linear):
 
 
 class QuantizedActivation(Quantizer):
-    """An activation function followed by a per-tensor quantizer of its output.
+    """An activation function followed by a per-tensor quantizer of its output, which it overwrites without gradients.
 
     While `tracking`, each output widens the range before it is quantized with it.
     """
@@ -95,10 +105,11 @@ class QuantizedActivation(Quantizer):
             self.range.observe(x)
         if self.off:
             return x
-        moving = self.tracking  # plain numbers would have every step wait for the device
-        return fake_quantize(x, self.grid() if moving else self.frozen.get(self.range.state, self._read))
+        grid = self.grid() if self.tracking else self.frozen.get(self.range.state, self._read)
+        return fake_quantize(x, grid) if torch.is_grad_enabled() else grid.nearest(x, out=x)
 
     def _read(self) -> PlainGrid:
+        """The grid in plain numbers, for ranges that stay: with moving ones every pass would wait for the device."""
         return self.grid().read()
 
 

@@ -28,7 +28,7 @@ def signal_to_noise(model: nn.Module, images: Tensor) -> dict[str, Decibels]:
     described = describe(model)
     weights = {t.name: _of_weight(model, t) for t in described if t.kind == "weight"}
     found: dict[str, Tensor] = {}
-    hooks = [_listen(model, t.name, found) for t in described if t.kind == "activation"]
+    hooks = [hook for t in described if t.kind == "activation" for hook in _listen(model, t.name, found)]
     try:
         with torch.no_grad():
             model(images)
@@ -50,14 +50,18 @@ def _of_weight(model: nn.Module, tensor: QuantizedTensor) -> Tensor:
     return _norms(latent, scale * (tensor.codes - zero).double())
 
 
-def _listen(model: nn.Module, name: str, found: dict[str, Tensor]) -> Any:
-    """Have a quantizer's norms put into `found` at its next forward; the hook that does so."""
+def _listen(model: nn.Module, name: str, found: dict[str, Tensor]) -> tuple[Any, Any]:
+    """Have a quantizer's norms put into `found` at its next forward; the hooks that do so."""
 
-    def hear(module: nn.Module, given: tuple[Tensor], output: Tensor) -> None:
-        before = module.function(given[0]) if isinstance(module, QuantizedActivation) else given[0]
-        found[name] = _norms(before, output)
+    def enter(module: nn.Module, given: tuple[Tensor]) -> None:
+        before = given[0].clone()  # which the quantizer may overwrite
+        found[name] = module.function(before) if isinstance(module, QuantizedActivation) else before
 
-    return model.get_submodule(name).register_forward_hook(hear)
+    def leave(module: nn.Module, given: tuple[Tensor], output: Tensor) -> None:
+        found[name] = _norms(found[name], output)
+
+    quantizer = model.get_submodule(name)
+    return quantizer.register_forward_pre_hook(enter), quantizer.register_forward_hook(leave)
 
 
 def _norms(signal: Tensor, quantized: Tensor) -> Tensor:

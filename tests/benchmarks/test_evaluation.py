@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bench.models import build
 from bench.quant.convert import quantize, tracking
-from bench.runner.evaluate import BATCH, TestImages, score
+from bench.runner.evaluate import TestImages, score
 from bench.spec import Bits
 
 IMAGES = 10_000
@@ -39,6 +39,6 @@ def test_evaluation_of_ten_thousand_images(beside: Beside, bits: Bits | None) ->
     test, plain = images(), network()
     model = quantize(network(), bits, "corrected") if bits else network()
     with torch.no_grad(), tracking(model):
-        model(test.normalised(0, BATCH))
-    batches = [test.normalised(start, start + BATCH) for start in range(0, IMAGES, BATCH)]
+        model(test.normalised(0, test.batch))
+    batches = [test.normalised(start, start + test.batch) for start in range(0, IMAGES, test.batch)]
     beside.in_turn(lambda: score(model, test), {"the bare passes": lambda: bare(plain, batches)}, rounds=ROUNDS)
