@@ -32,7 +32,8 @@ def compared(start: str) -> tuple[Agreement, session.Runtime, float]:
     split, both = load_split("cifar10", data_root(None), "test"), stored(RESULTS, record)
     images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
     test = Images(images, labels, torch.tensor(both.init.card.mean), torch.tensor(both.init.card.std))
-    batches = ((test.normalised(i, i + test.batch), labels[i : i + test.batch]) for i in range(0, len(labels), test.batch))
+    starts = range(0, len(labels), test.batch)
+    batches = ((test.normalised(i, i + test.batch), labels[i : i + test.batch]) for i in starts)
     loaded = session.runtime(both, "integer", 1)
     return agreement(both.model, loaded.run, batches), loaded, record.result["top1"]["last"]
 

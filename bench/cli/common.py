@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +28,7 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to run (default: auto)"
     )
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads of a cell (default: all)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of a cell (default: %(default)s)")
     parser.add_argument(
         "--schedule",
         type=_schedule,
