@@ -1,79 +1,35 @@
 """One training iteration of each method (W4A4, ResNet-20, the method's batch) beside others, in turn.
 
-Beside the plain transcription, which is what its authors' program does; that of AKT and BAG also beside that of the
-method they build on, at the same batch; fine-tuning beside the same step of a network that is not quantized. QKD's is
+Beside the plain transcription, which is what its authors' program does, and beside the convolutions and matrix products
+of that very iteration alone; that of AKT and BAG also beside that of the method they build on, at the same batch;
+fine-tuning beside the same step of a network that is not quantized. QKD's is
 one of co-study, HAST's one of training. Transcriptions are always in fp32 and NCHW; those of HAST and QKD are given
 images by the adapter's source, of which drawing is part of both. On a GPU if there is one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 import transcription_hast
 import transcription_qkd
+from adapters import DEVICE, GPU, Adapter
+from bare import bare
 from beside import Beside, Work
-from tiny import network, setup
+from tiny import network
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transcription import ConditionalGenerator, Program
 from transcription_adadfq import AdaDFQProgram, akt_features, bag_features, quantized_generator
 
-from bench.method import Batch, Method, Setup
-from bench.registry import get
-from methods.hast import HAST
-from methods.parts.synthesis import Recipe
 from methods.parts.taps import convolutions, residual_bodies
 
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-GPU = DEVICE.type == "cuda"
 ROUNDS, WARMUP = (50, 3) if GPU else (5, 1)
 SMALL, MORE = 100, 4
 """Batches of fewer images get so many times the rounds."""
-
-
-class FewHAST(HAST):
-    """HAST on images that are made in a second."""
-
-    def recipe(self, given: Setup) -> Recipe:
-        return Recipe(beta=10.0, gamma=2.0, iterations=1, parts=1, batch=256)
-
-
-class Adapter:
-    """A method's halves in the middle of its schedule, ranges tracked beforehand."""
-
-    def __init__(self, name: str, precision: str, batch: int | None = None) -> None:
-        method: Method = FewHAST() if name == "hast" else get(name)
-        self.batch = batch or method.card.schedule.batch
-        self.tutor = method.card.tutor or "resnet20"
-        told = {"batch": self.batch, "steps": 10_000, "precision": precision}
-        self.given = setup(method, model=self.model, training=training, **told)
-        self.given.device = DEVICE
-        self.source, self.learner = method.source(self.given), method.learner(self.given)
-        first = self.given.schedule.step(0)
-        self.learner.learn(first, self.source.draw(first, self.learner.student()))
-        self.steps: Iterator[int] = count(self.given.schedule.total // 2)
-
-    def model(self, role: str) -> nn.Module:
-        name = self.tutor if role == "tutor" else "resnet20"
-        return network(name).to(DEVICE, memory_format=torch.channels_last)
-
-    def iterate(self) -> None:
-        step = self.given.schedule.step(next(self.steps))
-        self.learner.learn(step, self.source.draw(step, self.learner.student()))
-
-    def draw(self) -> Batch:
-        return self.source.draw(self.given.schedule.step(next(self.steps)), self.learner.student())
-
-
-def training() -> tuple[Tensor, Tensor]:
-    """Made-up training images uint8 (5000, 32, 32, 3) and their labels."""
-    images = torch.randint(256, (5000, 32, 32, 3), dtype=torch.uint8)
-    return images.to(DEVICE), torch.randint(10, (5000,)).to(DEVICE)
 
 
 def noise(batch: int) -> tuple[Tensor, Tensor]:
@@ -164,6 +120,7 @@ OTHERS: dict[str, dict[str, Callable[[Adapter], Work]]] = {
 def test_step(beside: Beside, name: str, precision: str) -> None:
     adapter = Adapter(name, precision)
     others = {called: make(adapter) for called, make in OTHERS[name].items()}
+    others["its bare convolutions"] = bare(adapter.iterate)
     beside.in_turn(adapter.iterate, others, rounds=ROUNDS * (1 if adapter.batch >= SMALL else MORE), warmup=WARMUP)
     where = torch.cuda.get_device_name() if GPU else f"cpu, {torch.get_num_threads()} threads"
     beside.benchmark.extra_info.update(device=where, batch=adapter.batch)
