@@ -84,6 +84,31 @@ def test_the_generator_learns_through_the_student_and_leaves_no_gradient_in_it()
     assert not torch.allclose(source.generator.project.weight.grad, without_gradient_through_the_student(given))
 
 
+def test_the_answer_of_a_batch_leads_back_to_the_student_and_no_further_than_the_images() -> None:
+    given = setup(AdaDFQ())
+    source, learner = halves(given)
+    run(given, source, learner, stop=2)
+    batch = source.draw(given.schedule.step(2), learner.student())
+    assert batch.answer is not None
+    torch.testing.assert_close(batch.answer, learner.student()(batch.images))
+    source.generator.zero_grad()
+    batch.answer.square().sum().backward()
+    assert all(p.grad is None for p in source.generator.parameters())
+    assert all(p.grad is None for p in source.tutor.parameters())
+    assert all(p.grad is not None for p in learner.student().parameters())
+
+
+def test_the_student_runs_once_a_step_in_training_and_twice_in_the_warm_up() -> None:
+    given = setup(AdaDFQ(), steps=2)
+    source, learner = halves(given)
+    passes: list[int] = []
+    learner.student().register_forward_hook(lambda *_: passes.append(1))
+    run(given, source, learner, stop=2)
+    assert len(passes) == 2 * 2
+    run(given, source, learner, start=2)
+    assert len(passes) == 2 * 2 + 2
+
+
 def test_ranges_take_two_observations_a_step_in_the_warm_up_and_none_after() -> None:
     given = setup(AdaDFQ(), steps=3)
     source, learner = halves(given)

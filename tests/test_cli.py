@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from workplace import ROOT, Workplace, give_teacher, make
+
+from bench.cli.common import add_machine
 
 
 @pytest.fixture
@@ -93,6 +96,13 @@ def test_planning_and_help_start_without_heavy_imports() -> None:
     code += "print({'torch', 'mlflow', 'pandas', 'torchvision'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("set()")
+
+
+def test_a_cell_has_one_thread_unless_told() -> None:
+    parser = argparse.ArgumentParser()
+    add_machine(parser)
+    assert parser.parse_args([]).threads == 1
+    assert parser.parse_args(["--threads", "3"]).threads == 3
 
 
 def test_a_cell_imports_neither_mlflow_nor_pandas() -> None:

@@ -113,6 +113,16 @@ def test_batch_statistics_are_mean_and_biased_variance_even_of_constant_channels
     torch.testing.assert_close(variance, x.var((0, 2, 3), correction=0), rtol=1e-5, atol=1e-9)
 
 
+def test_batch_statistics_of_half_precision_maps_are_those_of_single_precision() -> None:
+    x = (images(8) * torch.tensor([1.0, 20, 0.1]).view(3, 1, 1) + torch.tensor([0.0, 5, -3]).view(3, 1, 1)).bfloat16()
+    unmoved = torch.full((3,), 7.0)
+    mean, variance = batch_statistics(x.contiguous(memory_format=torch.channels_last), unmoved)
+    assert mean.dtype == variance.dtype == torch.float32
+    torch.testing.assert_close(mean, x.double().mean((0, 2, 3)).float(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(variance, x.double().var((0, 2, 3), correction=0).float(), rtol=1e-4, atol=1e-6)
+    assert unmoved.tolist() == [7, 7, 7]
+
+
 @pytest.mark.usefixtures("double")
 def test_gradients_of_watched_batch_norms_are_exact() -> None:
     tutor = WatchedTutor(nn.Sequential(nn.BatchNorm2d(3)))
@@ -207,6 +217,7 @@ def test_the_source_never_looks_at_the_student() -> None:
     given = setup(GDFQ())
     batch = GDFQ().source(given).draw(given.schedule.step(0), Unseen())
     assert batch.images.shape == (4, 3, 32, 32)
+    assert batch.answer is None
     assert not GDFQ.card.feedback
 
 

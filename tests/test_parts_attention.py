@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bench.errors import CellDeclined
 from bench.models.registry import build
-from methods.parts.attention import channel_energy, channel_mean, channel_softmax, spatial_energy
+from methods.parts.attention import _mean_square, channel_energy, channel_mean, channel_softmax, spatial_energy
 from methods.parts.taps import Taps, convolutions, lacks_bodies, residual_bodies
 
 COUNT = torch.arange(24)
@@ -73,6 +73,22 @@ def test_attention_of_half_precision_maps_is_computed_in_single(attention: Calla
     assert attention(half).dtype == torch.float32
     assert torch.equal(attention(half), attention(half.float()))
     assert attention(TUTOR.double()).dtype == torch.float64
+
+
+@pytest.mark.parametrize("attention", [spatial_energy, channel_energy, channel_softmax])
+def test_gradients_of_attention_are_exact(attention: Callable[[Tensor], Tensor]) -> None:
+    assert torch.autograd.gradcheck(attention, TUTOR.double().requires_grad_())
+
+
+@pytest.mark.parametrize("dims", [1, (2, 3)])
+def test_gradients_of_energies_have_the_dtype_of_the_maps(dims: int | tuple[int, ...]) -> None:
+    """Asked of the operation itself: autograd would narrow a wider one without a word."""
+    maps = TUTOR.bfloat16().requires_grad_()
+    energy = _mean_square(maps, dims)
+    slope, _ = energy.grad_fn.apply(torch.ones_like(energy))
+    assert slope.dtype == torch.bfloat16
+    averaged = maps.numel() // energy.numel()
+    torch.testing.assert_close(slope.float(), 2 / averaged * TUTOR, rtol=0.02, atol=1e-3)
 
 
 # taps
