@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from bench.quant.layers import QuantizedActivation, QuantizedConv2d, QuantizedLinear, is_quantizer
+from bench.quant.layers import QuantizedActivation, QuantizedConv2d, QuantizedLinear, QuantizedWeight, is_quantizer
 from bench.quant.ranges import RangeRule
 from bench.spec import Bits
 
@@ -49,6 +49,19 @@ def quantizers_off(model: nn.Module) -> Iterator[None]:
     """Within it, the model computes in full precision, bit for bit as the network it was made from."""
     with _switched(model, "off", object):
         yield
+
+
+@contextlib.contextmanager
+def weights_held(model: nn.Module) -> Iterator[None]:
+    """Within it, weights are taken as they are now and not quantized again at every forward; nothing may move them."""
+    layers = [module for module in model.modules() if isinstance(module, QuantizedWeight)]
+    for layer in layers:
+        layer.held = layer.quantized_weight().detach()
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.held = None
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ class QuantizedWeight(Quantizer):
     weight: Tensor
     step: Tensor
     zero: Tensor
-    latest: Memo[Tensor]
+    held: Tensor | None = None
 
     def grid(self) -> Grid:
         """Grid of each output channel: the one that the layer is fixed to, else that of the current weight."""
@@ -47,14 +47,13 @@ class QuantizedWeight(Quantizer):
         self.off = True
 
     def quantized_weight(self) -> Tensor:
-        """The weight as the layer uses it; found anew only after an update where no gradient is asked for."""
-        if self.off:
-            return self.weight
-        if torch.is_grad_enabled():
-            return self._quantized()
-        return self.latest.get((self.weight,), self._quantized)
+        """The weight as the layer uses it."""
+        if self.held is not None:
+            return self.held
+        return self.weight if self.off else self.on_grid()
 
-    def _quantized(self) -> Tensor:
+    def on_grid(self) -> Tensor:
+        """The weight as it is now, on its grid."""
         return fake_quantize(self.weight, self.grid())
 
     @classmethod
@@ -62,7 +61,6 @@ class QuantizedWeight(Quantizer):
         """`layer` itself turned into this class: same parameters, same hooks, quantized weight."""
         layer.__class__ = cls
         layer.bits = bits
-        layer.latest = Memo()
         return layer
 
 

@@ -103,10 +103,8 @@ class LearnedWeight(QuantizedWeight):
         """From now on use the weight as it is, which lies on `grid`, the grid of `step`, already."""
         self.off = True
 
-    def quantized_weight(self) -> Tensor:
-        """The weight as the layer uses it."""
-        if self.off:
-            return self.weight
+    def on_grid(self) -> Tensor:
+        """The weight as it is now, on the grid of the current step."""
         return learned_step(self.weight, self.step, self.bits, signed=True, scaled=self.scaled)
 
 

@@ -11,7 +11,10 @@ Made = TypeVar("Made")
 
 
 class Memo(Generic[Made]):
-    """What was made of some tensors, made again only once one of them was replaced or changed in place."""
+    """What was made of some tensors, made again only once one of them was replaced or changed in place.
+
+    Not for parameters: torch's fused optimisers change them without its counters of changes seeing it.
+    """
 
     def __init__(self) -> None:
         self._of: tuple[Tensor, ...] = ()

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench.quant.convert import weights_held
+
 CPU_BATCH, GPU_BATCH = 100, 500
 """Images at once: on a CPU as many as its caches hold the maps of; answers do not depend on it there."""
 
@@ -59,9 +61,10 @@ class Score:
 def score(model: nn.Module, test: TestImages) -> Score:
     """Top-1 and top-5 of a model in eval mode."""
     answers = []
-    for start in range(0, len(test.labels), test.batch):
-        logits = model(test.normalised(start, start + test.batch))
-        answers.append(logits.topk(min(5, logits.shape[1]), dim=1).indices)
+    with weights_held(model):
+        for start in range(0, len(test.labels), test.batch):
+            logits = model(test.normalised(start, start + test.batch))
+            answers.append(logits.topk(min(5, logits.shape[1]), dim=1).indices)
     best = torch.cat(answers)
     table = (best == test.labels[:, None]).cpu().numpy()
     return Score(float(table[:, 0].mean()), float(table.any(axis=1).mean()), table[:, 0], best[:, 0].cpu().numpy())
