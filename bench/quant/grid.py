@@ -54,30 +54,12 @@ class Grid:
         torch.maximum(whole, self.zero, out=whole)
         return torch.minimum(whole, self.zero + levels(self.bits), out=whole)
 
-    def read(self) -> PlainGrid:
-        """The same grid in plain numbers, for one of a whole tensor; waits for the device."""
-        return PlainGrid(float(self.step), float(self.zero), self.bits)
-
-
-@dataclass(frozen=True)
-class PlainGrid:
-    """A `Grid` of a whole tensor in plain numbers, with which two operations fewer find the nearest level."""
-
-    step: float
-    zero: float
-    bits: int
-
-    def nearest(self, x: Tensor, out: Tensor | None = None) -> Tensor:
-        """As `Grid.nearest`."""
-        whole = torch.div(x, self.step, out=out).round_()
-        return whole.clamp_(self.zero, self.zero + levels(self.bits)).mul_(self.step)
-
 
 class _StraightThrough(torch.autograd.Function):
     """Forward: nearest level. Backward: the output's gradient unchanged, for clipped values too."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, grid: Grid | PlainGrid) -> Tensor:
+    def forward(ctx: Any, x: Tensor, grid: Grid) -> Tensor:
         return grid.nearest(x)
 
     @staticmethod
@@ -85,7 +67,7 @@ class _StraightThrough(torch.autograd.Function):
         return gradient, None
 
 
-def fake_quantize(x: Tensor, grid: Grid | PlainGrid) -> Tensor:
+def fake_quantize(x: Tensor, grid: Grid) -> Tensor:
     """`x` on the grid, in the dtype of `x`; gradients pass straight through to `x` and not to the range."""
     return _StraightThrough.apply(x, grid)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from bench.quant.grid import Grid, PlainGrid, channel_grid, fake_quantize
+from bench.quant.grid import Grid, channel_grid, fake_quantize
 from bench.quant.memo import Memo
 from bench.quant.ranges import Range, RangeRule
 
@@ -91,11 +91,11 @@ class QuantizedActivation(Quantizer):
         self.function = function
         self.bits = bits
         self.range = Range(rule)
-        self.frozen: Memo[PlainGrid] = Memo()
+        self.known: Memo[Grid] = Memo()
 
     def grid(self) -> Grid:
         """Grid over the current range."""
-        return Grid.of(*self.range.bounds(), self.bits)
+        return self.known.get(self.range.state, lambda: Grid.of(*self.range.bounds(), self.bits))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.function(x)
@@ -103,12 +103,7 @@ class QuantizedActivation(Quantizer):
             self.range.observe(x)
         if self.off:
             return x
-        grid = self.grid() if self.tracking else self.frozen.get(self.range.state, self._read)
-        return fake_quantize(x, grid) if torch.is_grad_enabled() else grid.nearest(x, out=x)
-
-    def _read(self) -> PlainGrid:
-        """The grid in plain numbers, for ranges that stay: with moving ones every pass would wait for the device."""
-        return self.grid().read()
+        return fake_quantize(x, self.grid()) if torch.is_grad_enabled() else self.grid().nearest(x, out=x)
 
 
 def is_quantizer(module: nn.Module) -> bool:

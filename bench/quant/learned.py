@@ -33,8 +33,9 @@ class _LearnedStep(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         x, step, q = ctx.saved_tensors
-        inside = torch.ops.aten.hardtanh_backward(g, x / step, ctx.low, ctx.high)  # 0 at and beyond the bounds
-        slope = torch.addcmul(g * q, inside, x, value=-1).sum(dtype=step.dtype) / step
+        scratch = x / step
+        inside = torch.ops.aten.hardtanh_backward(g, scratch, ctx.low, ctx.high)  # 0 at and beyond the bounds
+        slope = torch.mul(g, q, out=scratch).addcmul_(inside, x, value=-1).sum(dtype=step.dtype) / step
         return inside, ctx.gain * slope, None, None, None
 
 

@@ -20,6 +20,10 @@ class Memo(Generic[Made]):
         self._of: tuple[Tensor, ...] = ()
         self._versions: list[int] = []
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Memo[Made]:
+        """Nothing: tensors of a copy begin to count their changes anew."""
+        return Memo()
+
     def get(self, tensors: tuple[Tensor, ...], make: Callable[[], Made]) -> Made:
         """What `make` makes of `tensors`, of which there is at least one."""
         versions = [tensor._version for tensor in tensors]

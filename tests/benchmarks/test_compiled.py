@@ -27,8 +27,8 @@ class Compiled(Adapter):
 
 
 @pytest.mark.parametrize("name", ["gdfq", "adadfq"])
-def test_compiled_step(beside: Beside, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch._functorch.config, "donated_buffer", False)  # a student's pass is gone through twice
+@torch._functorch.config.patch(donated_buffer=False)  # a student's pass is gone through twice
+def test_compiled_step(beside: Beside, name: str) -> None:
     plain, compiled = Adapter(name, "bf16"), Compiled(name, "bf16")
     began = time.perf_counter()
     finish(compiled.iterate)
