@@ -413,7 +413,7 @@ def test_ranges_come_from_batches_of_16_of_a_generator_and_from_nothing_else() -
     source, learner = halves(given)
     seen: list[Tensor] = []
     first = next(m for m in learner.student().modules() if isinstance(m, QuantizedActivation))
-    first.function.register_forward_hook(lambda module, x, y: seen.append(y.detach()))
+    first.function.register_forward_hook(lambda module, x, y: seen.append(y.detach().clone()))
     batches = run(given, source, learner, stop=2)
     assert [len(batch.images) for batch in batches] == [16, 16]
     assert [len(maps) for maps in seen] == [16, 16]  # every batch is observed once

@@ -22,6 +22,7 @@ from bench.compare.subject import Subject
 from bench.compare.trial import Evidence, Runs, Trial
 from bench.data import describe
 from bench.records import Record
+from bench.registry import get
 from bench.spec import Bits
 from bench.suite import read
 from bench.sweep import plan
@@ -108,7 +109,7 @@ def test_verdict_and_exit_code_against_a_frozen_reference(
     report = place.data / "report.md"
     assert regress(place, "gdfq", "--report", str(report)) == code
     told = capsys.readouterr().out
-    assert f"gdfq gdfq-1 (new) against frozen references of gdfq: {verdict}" in told
+    assert f"gdfq gdfq-{get('gdfq').card.version} (new) against frozen references of gdfq: {verdict}" in told
     (row,) = [line for line in report.read_text().splitlines() if line.startswith("| W4A4")]
     assert [cell.strip() for cell in row.strip("|").split("|")][-2:] == [direction, verdict]
 

@@ -28,6 +28,7 @@ from bench.sweep.plan import make as plan_of
 from bench.sweep.wish import Wish
 
 Status = Callable[..., list[str]]
+GDFQ_NOW = f"gdfq-{get('gdfq').card.version}"
 
 
 @pytest.fixture
@@ -202,12 +203,12 @@ def former(place: Workplace, planned: Planned, *, rules: str = "", **inputs: Any
     [
         ({"init": "e" * 64, "tutor": "e" * 64}, "full-precision model changed"),
         ({"tutor": "e" * 64}, "tutor changed"),
-        ({"version": "gdfq-0"}, "method gdfq-0 -> gdfq-1"),
+        ({"version": "gdfq-0"}, f"method gdfq-0 -> {GDFQ_NOW}"),
         ({"fingerprint": "e" * 64}, "data set changed"),
         ({"rules": "e" * 64}, "rules of the harness changed"),
         (
             {"version": "gdfq-0", "init": "e" * 64},
-            "full-precision model changed, method gdfq-0 -> gdfq-1",
+            f"full-precision model changed, method gdfq-0 -> {GDFQ_NOW}",
         ),
     ],
 )
@@ -255,4 +256,4 @@ def test_the_latest_of_several_is_replaced(place: Workplace, status: Status) -> 
     olds = [former(place, planned, version=f"gdfq-{version}") for version in ("x", "y", "z")]
     for old, ended in zip(olds, ("2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-02-01T00:00:00Z"), strict=True):
         records.write(place.results, replace(old, run=old.run | {"ended": ended}))
-    assert f"replaces {olds[1].id[:16]}: method gdfq-y -> gdfq-1" in status()[0]
+    assert f"replaces {olds[1].id[:16]}: method gdfq-y -> {GDFQ_NOW}" in status()[0]
