@@ -113,6 +113,15 @@ def test_full_bits_are_declined_but_by_methods_that_go_on_without_a_quantizer(pl
     assert "gdfq quantizes, and W32A32 leaves nothing to quantize" in declined.why
 
 
+def test_large_groups_go_first(place: Workplace) -> None:
+    found = plan(place, suite(Variant("adadfq"), Variant("gdfq"))).groups()
+    assert [[planned.cell.method for planned in group] for group in found] == [
+        ["gdfq", "gdfq"],
+        ["adadfq"],
+        ["adadfq"],
+    ]
+
+
 def test_a_declined_cell_is_left_out_of_the_groups_and_wants_a_record_until_it_has_one(place: Workplace) -> None:
     given = suite(Variant("gdfq"), bits=(FULL, Bits(4, 4)))
     found = plan(place, given)

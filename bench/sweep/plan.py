@@ -105,12 +105,12 @@ class Plan:
         return missing_of(self.waiting)
 
     def groups(self) -> list[list[Planned]]:
-        """Cells that are left, together where they can share one source."""
+        """Cells that are left, together where they can share one source; large groups first, lest one end alone."""
         found: dict[str, list[Planned]] = {}
         for planned in self.left:
             shares = not settled(get(planned.cell.method), planned.cell.options).feedback
             found.setdefault(group_key(planned.cell) if shares else planned.id, []).append(planned)
-        return list(found.values())
+        return sorted(found.values(), key=len, reverse=True)
 
 
 def make(suite: Suite, wish: Wish, place: Place, *, missing_allowed: bool = False) -> Plan:

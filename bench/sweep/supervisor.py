@@ -81,8 +81,7 @@ class Supervisor:
     def run(self) -> int:
         """Run every group that is left; 0, or the exit code of whatever ended the sweep early."""
         self._clear()
-        longest_first = sorted(self.plan.groups(), key=len, reverse=True)  # so that no slot ends long after the others
-        self.waiting.extend(Task(group) for group in longest_first)
+        self.waiting.extend(Task(group) for group in self.plan.groups())
         with heeding(self._ask):
             while self.running or (self.waiting and self.exit is None):
                 self._heed()
