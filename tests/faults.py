@@ -62,6 +62,10 @@ class Faults:
         """Status by `<bits>-s<seed>`."""
         return {f"{r.cell.bits}-s{r.cell.seed}": r.status for r in self.place.records()}
 
+    def resumed(self) -> dict[str, int]:
+        """How often it went on from a checkpoint, by `<bits>-s<seed>`."""
+        return {f"{r.cell.bits}-s{r.cell.seed}": r.run["resumed"] for r in self.place.records()}
+
     def digests(self) -> dict[str, str]:
         """Digest of the result by `<bits>-s<seed>`."""
         return {f"{r.cell.bits}-s{r.cell.seed}": r.result["digest"] for r in self.place.records() if r.result}

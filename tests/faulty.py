@@ -1,7 +1,8 @@
 """A method and a network that take milliseconds, and do wrong where a file says so.
 
 `$FAULTS/<bits>-s<seed>` lists what the cell of that width and seed does at step 13, one thing each time it gets there;
-`nan` happens every time. Tests offer both to other processes as an installed package, see `faults.prepare`.
+`nan` happens every time. The process to which anything else happens leaves its number in `<bits>-s<seed>.pid`. Tests
+offer both to other processes as an installed package, see `faults.prepare`.
 """
 
 from __future__ import annotations
@@ -120,6 +121,7 @@ class Imitator(QuantizedStudent):
         if step.index == AT and (kinds := self._kinds()) and kinds[0] != "nan":
             assert self.fault is not None
             self.fault.write_text(" ".join(kinds[1:]))
+            self.fault.with_suffix(".pid").write_text(str(os.getpid()))
             FAULTS[kinds[0]]()
         return super().learn(step, batch)
 
