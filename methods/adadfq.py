@@ -112,7 +112,7 @@ def excess(tutor: Tensor, student: Tensor, temperature: float) -> Tensor:
 class AdaDFQ(Method):
     card = Card(
         name="adadfq",
-        version="2",
+        version="3",
         title="AdaDFQ (Qian et al., CVPR 2023)",
         citation="B. Qian et al., Adaptive Data-Free Quantization, CVPR 2023",
         schedule=published(epochs=400, batch=16),

@@ -74,7 +74,7 @@ def distillation(tutor: Tensor, student: Tensor, temperature: float) -> Tensor:
 class GDFQ(Method):
     card = Card(
         name="gdfq",
-        version="2",
+        version="3",
         title="GDFQ (Xu et al., ECCV 2020)",
         citation="S. Xu et al., Generative Low-bitwidth Data Free Quantization, ECCV 2020",
         schedule=published(epochs=400, batch=200),

@@ -160,4 +160,4 @@ def test_the_trained_student_passes_the_census() -> None:
 
 def test_it_is_called_a_reading_and_builds_on_adadfq() -> None:
     assert "abstract" in BAG.card.reading
-    assert version_of(BAG(), {}) == "bag-2+adadfq-2"
+    assert version_of(BAG(), {}) == "bag-2+adadfq-3"

@@ -516,7 +516,7 @@ def test_optimiser_and_rates_are_the_published_ones() -> None:
 
 
 def test_version_names_everything_that_results_depend_on() -> None:
-    assert version_of(HAST(), {}) == "hast-2+images-2+gdfq-2"
+    assert version_of(HAST(), {}) == "hast-2+images-3+gdfq-3"
     assert options_of(HAST.card, {"alignment": 2000, "epsilon": 0.02}).alignment == 2000
 
 

@@ -80,7 +80,7 @@ def test_few_real_images_are_seen_and_the_seed_chooses_them() -> None:
 
 
 def test_version_names_the_generators_method_where_it_is_used() -> None:
-    assert version_of(PTQ(), {}) == "ptq-1+gdfq-2"
+    assert version_of(PTQ(), {}) == "ptq-1+gdfq-3"
     assert version_of(PTQ(), REAL) == "ptq-1"
 
 

@@ -254,3 +254,22 @@ def test_an_activation_overwrites_its_functions_output_and_not_its_input() -> No
         found = quantizer(x)
         assert torch.equal(x, torch.tensor(ACTIVATIONS))
         assert not torch.equal(found, x.relu())
+
+
+@pytest.mark.parametrize("rule", ["published", "corrected"])
+@pytest.mark.parametrize("inplace", [True, False])
+def test_clipping_to_the_grid_rectifies_in_values_and_gradients(rule: str, inplace: bool) -> None:
+    x = torch.randn(64, 7, generator=torch.Generator().manual_seed(0))
+    quantizer = QuantizedActivation(nn.ReLU(inplace), 3, rule)
+    with torch.no_grad(), tracking(quantizer):
+        for shift in (0.0, 0.5, 3.0):  # of the last, not even the lowest is 0
+            quantizer(x + shift)
+    own, plain = (x.clone().requires_grad_() for _ in range(2))
+    found, expected = quantizer(own * 1), fake_quantize(torch.relu(plain), quantizer.grid())
+    assert torch.equal(found, expected)
+    for output in (found, expected):
+        (output * torch.linspace(-1, 2, x.numel()).view_as(x)).sum().backward()
+    assert torch.equal(own.grad, plain.grad)
+    assert 0 < (own.grad == 0).sum() < x.numel()
+    with torch.no_grad():
+        assert torch.equal(quantizer(x.clone()), expected)

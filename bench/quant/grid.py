@@ -67,9 +67,28 @@ class _StraightThrough(torch.autograd.Function):
         return gradient, None
 
 
+class _RectifiedStraightThrough(torch.autograd.Function):
+    """Forward: nearest level, none of which is negative. Backward: the output's gradient where `x` is positive."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, grid: Grid) -> Tensor:
+        ctx.save_for_backward(x)
+        return grid.nearest(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        return torch.ops.aten.threshold_backward(gradient, x, 0), None
+
+
 def fake_quantize(x: Tensor, grid: Grid) -> Tensor:
     """`x` on the grid, in the dtype of `x`; gradients pass straight through to `x` and not to the range."""
     return _StraightThrough.apply(x, grid)
+
+
+def rectify_and_quantize(x: Tensor, grid: Grid) -> Tensor:
+    """`fake_quantize(relu(x), grid)` on a grid without negative levels, whose clipping rectifies: a pass less."""
+    return _RectifiedStraightThrough.apply(x, grid)
 
 
 def levels(bits: int) -> int:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from bench.quant.grid import Grid, channel_grid, fake_quantize
+from bench.quant.grid import Grid, channel_grid, fake_quantize, rectify_and_quantize
 from bench.quant.memo import Memo
 from bench.quant.ranges import Range, RangeRule
 
@@ -98,12 +98,17 @@ class QuantizedActivation(Quantizer):
         return self.known.get(self.range.state, lambda: Grid.of(*self.range.bounds(), self.bits))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.function(x)
+        clips = isinstance(self.function, nn.ReLU) and not (self.tracking or self.off)  # to the grid, which rectifies
+        if not clips:
+            x = self.function(x)
         if self.tracking:
             self.range.observe(x)
         if self.off:
             return x
-        return fake_quantize(x, self.grid()) if torch.is_grad_enabled() else self.grid().nearest(x, out=x)
+        if torch.is_grad_enabled():
+            return rectify_and_quantize(x, self.grid()) if clips else fake_quantize(x, self.grid())
+        kept = clips and not self.function.inplace
+        return self.grid().nearest(x, out=None if kept else x)
 
 
 def is_quantizer(module: nn.Module) -> bool:

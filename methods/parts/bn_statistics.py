@@ -9,35 +9,33 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
 
 
-class _FrozenNormWithDistance(torch.autograd.Function):
-    """Batch norm by stored statistics, and how far the batch's own are from them.
+class _FrozenNorm(torch.autograd.Function):
+    """Batch norm by stored statistics, and the batch's own.
 
-    Both passes use batch norm's own kernels, which take half-precision maps with float32 channels, where elementwise
-    operations would widen the maps.
+    Both passes use batch norm's kernel for inference, which takes half-precision maps with float32 channels, where
+    elementwise operations would widen the maps; the one for gradients would also find those of weight and bias.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, norm: WatchedBatchNorm) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor, norm: WatchedBatchNorm) -> tuple[Tensor, Tensor, Tensor]:
         mean, variance = batch_statistics(x, norm.ones)
-        ctx.save_for_backward(x, mean, variance)
+        ctx.save_for_backward(x, mean)
         ctx.norm = norm
-        stored = norm.running_mean, norm.running_var
-        y, _, _ = torch.native_batch_norm(x, norm.weight, norm.bias, *stored, False, 0.0, norm.eps)
-        return y, mse_loss(mean, norm.running_mean) + mse_loss(variance, norm.running_var)
+        return _scaled(x, norm.weight, norm.bias, norm.running_mean, norm.running_var, norm.eps), mean, variance
 
     @staticmethod
-    def backward(ctx: Any, g_y: Tensor, g_distance: Tensor) -> tuple[Tensor, None]:
-        x, mean, variance = ctx.saved_tensors
-        norm = ctx.norm
-        g = 2 / x.numel() * g_distance  # of squares, averaged over channels, of averages over places
-        shift, slope = (mean - norm.running_mean).mul_(g), (variance - norm.running_var).mul_(2 * g)
-        g_x, _, _ = torch.native_batch_norm(x, slope, shift, mean, norm.ones, False, 0.0, 0.0)
-        stored = norm.running_mean, norm.running_var, None, None, False, norm.eps
-        by_y, _, _ = torch.ops.aten.native_batch_norm_backward(g_y, x, norm.weight, *stored, [True, False, False])
-        return g_x.add_(by_y), None
+    def backward(ctx: Any, g_y: Tensor, g_mean: Tensor, g_variance: Tensor) -> tuple[Tensor, None]:
+        x, mean = ctx.saved_tensors
+        norm, values = ctx.norm, x.numel() // len(mean)
+        by_y = _scaled(g_y, norm.weight, None, norm.zeros, norm.running_var, norm.eps)
+        return by_y.add_(_scaled(x, g_variance * (2 / values), g_mean / values, mean, norm.ones, 0.0)), None
+
+
+def _scaled(x: Tensor, weight: Tensor, bias: Tensor | None, mean: Tensor, variance: Tensor, eps: float) -> Tensor:
+    """(x - mean) / sqrt(variance + eps) * weight + bias of maps (B, C, H, W), by channel."""
+    return torch.native_batch_norm(x, weight, bias, mean, variance, False, 0.0, eps)[0]
 
 
 def batch_statistics(x: Tensor, unmoved: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,31 +49,48 @@ def batch_statistics(x: Tensor, unmoved: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class WatchedBatchNorm(nn.BatchNorm2d):
-    """A frozen batch norm that keeps its distance to the stored statistics at the last forward."""
+    """A frozen batch norm that keeps the statistics (C,) of the last batch, mean and biased variance."""
 
     ones: Tensor
-    distance: Tensor
+    zeros: Tensor
+    seen: tuple[Tensor, Tensor]
 
     @classmethod
     def of(cls, norm: nn.BatchNorm2d) -> WatchedBatchNorm:
         """`norm` itself turned into this class."""
         norm.__class__ = cls
         norm.register_buffer("ones", torch.ones_like(norm.running_var), persistent=False)
+        norm.register_buffer("zeros", torch.zeros_like(norm.running_var), persistent=False)
         assert isinstance(norm, WatchedBatchNorm)
         return norm
 
+    @property
+    def stored(self) -> tuple[Tensor, Tensor]:
+        """The statistics that it normalises by."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        return self.running_mean, self.running_var
+
     def forward(self, x: Tensor) -> Tensor:
-        y, self.distance = _FrozenNormWithDistance.apply(x, self)
+        y, *seen = _FrozenNorm.apply(x, self)
+        self.seen = tuple(seen)
         return y
 
 
 class WatchedTutor(nn.Module):
     """A frozen full-precision network that returns logits and the batch-norm statistics loss together."""
 
+    stored: Tensor
+    shares: Tensor
+
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model.eval().requires_grad_(False)
         self.norms = [WatchedBatchNorm.of(m) for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+        stored = [statistics for norm in self.norms for statistics in norm.stored]
+        shares = [torch.full_like(one, 1 / (len(one) * len(self.norms))) for one in stored]
+        self.register_buffer("stored", torch.cat(stored), persistent=False)
+        self.register_buffer("shares", torch.cat(shares), persistent=False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, classes) and the mean over layers of (mean distance + variance distance), a scalar.
@@ -83,4 +98,5 @@ class WatchedTutor(nn.Module):
         Distances are squared differences averaged over a layer's channels; variances are biased.
         """
         logits = self.model(images)
-        return logits, torch.stack([norm.distance for norm in self.norms]).mean()
+        seen = torch.cat([statistics for norm in self.norms for statistics in norm.seen])
+        return logits, (seen - self.stored).square() @ self.shares

@@ -18,7 +18,7 @@ from bench.method import Setup
 from methods.parts.bn_statistics import WatchedTutor
 from methods.parts.precision import widened
 
-VERSION = "2"
+VERSION = "3"
 """Raised whenever equal recipes may give other images."""
 
 ITERATIONS, PARTS, BATCH = 1000, 20, 256

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv_transpose2d
+from torch.nn.functional import avg_pool2d, conv_transpose2d
 
 
 class UpsampledConv2d(nn.Conv2d):
@@ -24,11 +24,10 @@ class UpsampledConv2d(nn.Conv2d):
 
 
 def merged(weight: Tensor) -> Tensor:
-    """The kernel (I, O, 4, 4) of the transposed convolution of stride 2 and padding 1 for a weight (O, I, 3, 3)."""
-    return _merged_along(2, _merged_along(3, weight)).transpose(0, 1)
+    """The kernel (I, O, 4, 4) of the transposed convolution of stride 2 and padding 1 for a weight (O, I, 3, 3).
 
-
-def _merged_along(dim: int, weight: Tensor) -> Tensor:
-    """Three taps as four: an even pixel sees the one before and itself twice, an odd one itself twice and the next."""
-    first, middle, last = weight.unbind(dim)
-    return torch.stack((last, middle + last, first + middle, first), dim)
+    Three taps become four: an even pixel sees the one before and itself twice, an odd one itself twice and the next.
+    Turned around, as a transposed convolution's are, these are the sums of neighbours, zeros beyond the ends.
+    """
+    turned = weight.transpose(0, 1).contiguous(memory_format=torch.channels_last).flip(2, 3)
+    return avg_pool2d(turned, 2, stride=1, padding=1, divisor_override=1)
