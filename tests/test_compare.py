@@ -19,7 +19,7 @@ from bench.compare.contrast import Contrast
 from bench.compare.side import sides
 from bench.spec import Bits
 
-BAG = CELL.but(method="bag")
+BAG, SINGLE = CELL.but(method="bag"), CELL.but(precision="fp32")
 LOW = [0.880, 0.881, 0.879, 0.882, 0.880]
 HIGH = [0.890, 0.891, 0.889, 0.892, 0.890]
 ROOT = Path(__file__).resolve().parents[1]
@@ -189,6 +189,50 @@ def test_runs_on_both_sides_keep_a_line_from_being_called(tmp_path: Path) -> Non
     store(old, seeds(*LOW))
     store(new, [*seeds(*LOW[:1]), *(one for one in seeds(0.1, *HIGH) if one.cell.seed)])
     assert calls(old, str(old), str(new)) == ["1 runs in both"]
+
+
+# equality
+
+
+@pytest.mark.parametrize(
+    ("others", "verdict"),
+    [
+        ([last + 0.001 for last in LOW], "yes"),
+        (HIGH, "no"),
+        ([0.870, 0.875, 0.880, 0.885, 0.890], "cannot tell"),
+        (LOW[:4], "cannot tell"),
+    ],
+)
+def test_precisions_of_a_method_are_equal_within_a_margin(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], others: list[float], verdict: str
+) -> None:
+    store(tmp_path, [*seeds(*LOW, cell=SINGLE), *seeds(*others, cell=SINGLE.but(precision="bf16"))])
+    comparison = table.Comparison.of(*sides("gdfq precision=fp32", "gdfq precision=bf16", tmp_path), 0.005)
+    (contrast,) = comparison.contrasts
+    assert contrast.equal is not None
+    assert contrast.equal.verdict == {"yes": "pass", "no": "fail"}.get(verdict, verdict)
+    assert contrast.call == "another league"
+    told = ["gdfq precision=fp32", "gdfq precision=bf16", "--within", "0.5", "--results", str(tmp_path)]
+    assert main(["compare", *told]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "within 0.50 points" in said and "precision bf16 against fp32" in said
+    line = next(line for line in said.split("----")[-1].split("  ") if line)
+    assert verdict in line
+
+
+def test_precisions_are_set_against_each_other_only_where_both_are_named(tmp_path: Path) -> None:
+    store(tmp_path, [*seeds(*LOW, cell=SINGLE), *seeds(*HIGH, cell=SINGLE.but(precision="bf16"))])
+    assert calls(tmp_path, "gdfq", "gdfq precision=bf16") == []
+    assert len(calls(tmp_path, "gdfq precision=fp32", "gdfq precision=b*")) == 1
+    assert all(contrast.equal is None for contrast in compared(tmp_path, "gdfq precision=fp32", "gdfq precision=bf16"))
+
+
+@pytest.mark.parametrize("margin", ["0", "-1", "100", "half", "nan"])
+def test_a_margin_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], margin: str) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["compare", "gdfq", "bag", "--within", margin, "--results", str(tmp_path)])
+    assert stopped.value.code == 2
+    assert f"{margin} points; give a number above 0" in capsys.readouterr().err
 
 
 # what is told

@@ -14,6 +14,7 @@ from bench.errors import RecordInvalid
 from bench.stats import MINIMUM_SEEDS
 from bench.stats.crossed import Components
 from bench.stats.difference import Difference, welch
+from bench.stats.margin import Verdict, equivalent
 from bench.stats.refusals import TooFewSeeds
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Contrast:
         crossed: over seeds and test images together; None there too, or where records do not say which are right.
         adjusted: its p among all lines that can be called. detectable: the difference that so many seeds would show.
         models: where both sides have a single seed.
+        equal: whether both are within a margin of each other, where one was given.
         noise_a, noise_b: what makes one trained model's accuracy differ from another's; None for a single seed.
     """
 
@@ -52,6 +54,7 @@ class Contrast:
     detectable: float | None
     models: Models | None
     crossed: Difference | None
+    equal: Verdict | None
     noise_a: Components | None
     noise_b: Components | None
 
@@ -72,8 +75,12 @@ class Contrast:
         return self.difference.called(self.adjusted)
 
 
-def contrasts(pairs: Sequence[Pair], level: float = 0.95) -> list[Contrast]:
-    """The contrasts of some pairs, with p adjusted (Benjamini-Hochberg) over all of them that can be called."""
+def contrasts(pairs: Sequence[Pair], level: float = 0.95, margin: float | None = None) -> list[Contrast]:
+    """The contrasts of some pairs, with p adjusted (Benjamini-Hochberg) over all of them that can be called.
+
+    Args:
+        margin: a share in (0, 1); whether both sides are within it of each other is asked of each pair apart.
+    """
     from bench.stats.multiplicity import benjamini_hochberg
 
     differences = [_difference(pair, level) for pair in pairs]
@@ -87,6 +94,7 @@ def contrasts(pairs: Sequence[Pair], level: float = 0.95) -> list[Contrast]:
             detectable=_detectable(pair),
             models=_models(pair),
             crossed=_crossed(pair, level),
+            equal=equivalent(pair.a.lasts, pair.b.lasts, margin, level) if margin and not pair.shared else None,
             noise_a=_noise(pair.a),
             noise_b=_noise(pair.b),
         )

@@ -21,16 +21,18 @@ class Named:
         options: those given; all others are the method's defaults.
         any_options: whether runs with whatever options are meant.
         version: pattern of its composed version, which tells apart runs from before and after a change.
+        precision: pattern of that of training.
     """
 
     method: str
     options: Mapping[str, Any] = field(default_factory=dict)
     any_options: bool = False
     version: str = "*"
+    precision: str = "*"
 
     @classmethod
     def parse(cls, text: str) -> Named:
-        """Read `METHOD [option=value ...] [version=PATTERN]`, or `METHOD *` for whatever options.
+        """Read `METHOD [option=value ...] [version=PATTERN] [precision=PATTERN]`, or `METHOD *` for whatever options.
 
         Raises:
             OptionInvalid: for a word that is no option with a value.
@@ -43,18 +45,20 @@ class Named:
             if not (name and sign and value):
                 raise OptionInvalid(f"'{word}' in '{text}' is no option; write METHOD name=value, e.g. 'akt form=0'")
             options[name] = _value(value)
-        version = str(options.pop("version", "*"))
-        return cls(method, options, any_options, version)
+        version, precision = (str(options.pop(name, "*")) for name in ("version", "precision"))
+        return cls(method, options, any_options, version, precision)
 
     def __str__(self) -> str:
         words = [self.method, *(f"{name}={value}" for name, value in sorted(self.options.items()))]
         words += ["*"] if self.any_options else []
-        return " ".join([*words, f"version={self.version}"] if self.version != "*" else words)
+        patterns = ("version", self.version), ("precision", self.precision)
+        return " ".join([*words, *(f"{name}={pattern}" for name, pattern in patterns if pattern != "*")])
 
     def covers(self, run: Run) -> bool:
         """Whether a run is of this method with these options."""
         cell, defaults = run.record.cell, run.record.method.get("defaults", {})
-        named = fnmatchcase(cell.method, self.method) and fnmatchcase(run.entry.version, self.version)
+        patterns = (cell.method, self.method), (run.entry.version, self.version), (cell.precision, self.precision)
+        named = all(fnmatchcase(*pattern) for pattern in patterns)
         if self.any_options:
             return named and all(cell.options.get(name) == value for name, value in self.options.items())
         return named and _changed(cell.options, defaults) == _changed(self.options, defaults)

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.compare.group import Group, grouped
 from bench.compare.side import Kind, Side
+from bench.report.leagues import Board
 
 Key = Callable[[Group], Any]
 
@@ -47,7 +48,7 @@ class Pairs:
 def pairs(first: Side, second: Side) -> Pairs:
     """Set the groups of the second side against those of the first."""
     a, b = grouped(first.runs), grouped(second.runs)
-    key = _key(first.kind, a, b)
+    key = _key(first.kind, a, b, across="*" not in (first.precision, second.precision))
     met = [Pair(one, other) for one, other in product(a, b) if key(one) == key(other)]
     kept = [pair for pair in met if pair.a.results != pair.b.results]
     order = sorted(kept, key=lambda pair: pair.a.league.order)
@@ -55,10 +56,10 @@ def pairs(first: Side, second: Side) -> Pairs:
     return Pairs(tuple(order), len(met) - len(kept), alone)
 
 
-def _key(kind: Kind, a: Sequence[Group], b: Sequence[Group]) -> Key:
-    """What two groups must have in common to be paired."""
+def _key(kind: Kind, a: Sequence[Group], b: Sequence[Group], across: bool) -> Key:
+    """What two groups must have in common to be paired; `across` precisions if both sides name theirs."""
     if kind == "methods":
-        return lambda group: (group.league.board, group.league.bits)
+        return lambda group: (_paired(across, group.league.board), group.league.bits)
     if kind == "results":
         return lambda group: (group.league, group.name, group.entry.tutor)
     boards = {group.league.board for group in a} & {group.league.board for group in b}
@@ -71,6 +72,11 @@ def _key(kind: Kind, a: Sequence[Group], b: Sequence[Group]) -> Key:
         return board, group.league.bits, group.name if named else ""
 
     return of_suites
+
+
+def _paired(across: bool, board: Board) -> Board:
+    """The board, without its precision if pairs are made across precisions."""
+    return replace(board, precision="") if across else board
 
 
 def _alone(groups: Sequence[Group], met: Sequence[Group]) -> int:

@@ -25,12 +25,14 @@ class Side:
 
     Attributes:
         kind: what both sides must be alike in. unusable: records that were left out, and why.
+        precision: pattern of that of training, where a method was named with one.
     """
 
     told: str
     kind: Kind
     runs: tuple[Run, ...]
     unusable: tuple[str, ...]
+    precision: str = "*"
 
 
 def sides(a: str, b: str, results: Path) -> tuple[Side, Side]:
@@ -48,8 +50,9 @@ def sides(a: str, b: str, results: Path) -> tuple[Side, Side]:
         if text.endswith(".toml"):
             covers = of_suite(read(Path(text)))
             return Side(text, "suites", tuple(filter(covers, stored.found)), stored.unusable)
-        if found := tuple(filter(Named.parse(text).covers, stored.found)):
-            return Side(text, "methods", found, stored.unusable)
+        named = Named.parse(text)
+        if found := tuple(filter(named.covers, stored.found)):
+            return Side(text, "methods", found, stored.unusable, named.precision)
         return _elsewhere(text, results) or _nothing(text, stored.found, results)
 
     first, second = side(a), side(b)

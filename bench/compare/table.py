@@ -17,6 +17,7 @@ from bench.report.notes import title
 from bench.report.text import for_markdown, narrow
 from bench.stats.crossed import Components
 from bench.stats.difference import Difference
+from bench.stats.margin import Verdict
 
 WIDTH = 120
 _MOST = 10
@@ -31,12 +32,13 @@ class Comparison:
     b: Side
     pairs: Pairs
     contrasts: tuple[Contrast, ...]
+    margin: float | None = None
 
     @classmethod
-    def of(cls, a: Side, b: Side) -> Comparison:
-        """Compare b with a."""
+    def of(cls, a: Side, b: Side, margin: float | None = None) -> Comparison:
+        """Compare b with a; and where a `margin` is given, a share in (0, 1), ask whether they are equal within it."""
         met = pairs(a, b)
-        return cls(a, b, met, tuple(contrasts(met.pairs)))
+        return cls(a, b, met, tuple(contrasts(met.pairs, margin=margin)), margin)
 
     @property
     def heading(self) -> str:
@@ -104,8 +106,17 @@ def _line(contrast: Contrast) -> dict[str, str]:
         "noise a": _noise(contrast.noise_a),
         "noise b": _noise(contrast.noise_b),
         "two models": f"+{models.gained} -{models.lost} p {_probability(models.p)}" if models else ABSENT,
+        "equal": _equality(contrast.equal),
         "b is": contrast.call,
     }
+
+
+def _equality(found: Verdict | None) -> str:
+    if found is None:
+        return ABSENT
+    if found.verdict != "cannot tell":
+        return {"pass": "yes", "fail": "no"}[found.verdict]
+    return f"cannot tell; {found.more_of_each or 'far too many'} more seeds"
 
 
 def _interval(found: Difference | None) -> str:
@@ -146,6 +157,7 @@ def _notes(comparison: Comparison) -> list[str]:
     met = comparison.pairs
     notes = [comparison.summary if comparison.contrasts else "Nothing of the two sides can be set against each other."]
     notes += [_WORDS] if comparison.contrasts else []
+    notes += [_EQUAL.format(percent(comparison.margin))] if comparison.margin and comparison.contrasts else []
     notes += [_MODELS] if any(contrast.models for contrast in comparison.contrasts) else []
     notes += list(dict.fromkeys(filter(None, (_leagues(pair) for pair in met.pairs))))
     notes += [f"{met.same} lines left out: both sides have the very same results."] if met.same else []
@@ -179,6 +191,10 @@ _WORDS = (
     "can be called. MDE: minimal detectable effect, the true difference that so many seeds would show four times in "
     "five. noise: standard deviation, in points, of one trained model's accuracy over seeds | over draws of the test "
     "images, which all seeds share. Under five seeds a side nothing is called better or worse."
+)
+_EQUAL = (
+    "equal: whether a and b are within {} points of each other by two one-sided tests, that is whether the interval of "
+    "b - a is; where nobody can tell, how many more seeds would probably do. Said for each line apart."
 )
 _MODELS = (
     "two models: images that only b's model has right (+), and only a's (-), with McNemar's exact p. It speaks of "
