@@ -53,6 +53,24 @@ def test_the_check_names_what_is_out_of_date(results: Path, capsys: pytest.Captu
     ]
 
 
+def test_tables_whose_records_are_gone_are_named_and_removed(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (gone,) = store(results, seeds(0.7, cell=CELL.but(dataset="cifar100")))
+    leaderboard(results)
+    gone.unlink()
+    (results / "tables/claims.md").write_text("of another verb")
+    (results / "tables/cifar100.txt").write_text("somebody's own")
+    before = contents(results / "tables")
+    capsys.readouterr()
+    assert leaderboard(results, "--check") == 1
+    assert f"{results}/tables/cifar100.tex has no records behind it any more" in capsys.readouterr().out
+    assert contents(results / "tables") == before
+    assert leaderboard(results) == 0
+    lost = {path.relative_to(results / "tables").as_posix() for path in before if not path.is_file()}
+    assert {"cifar100.csv", "cifar100.md", "cifar100.tex"} <= lost
+    assert all(Path(path).stem == "cifar100" for path in lost) and "cifar100.txt" not in lost
+    assert leaderboard(results, "--check") == 0
+
+
 def test_it_names_what_it_left_out(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (results / "records/cifar10/gdfq/torn.json").write_text("{")
     assert leaderboard(results) == 0

@@ -32,10 +32,17 @@ def run(parsed: argparse.Namespace) -> int:
         else:
             write_text(path, files[path])
             print(f"wrote {path}")
+    orphans = table.orphans(parsed.results, files)
+    for path in orphans:
+        if parsed.check:
+            print(f"{path} has no records behind it any more; run: python -m bench leaderboard")
+        else:
+            path.unlink()
+            print(f"removed {path}, which has no records behind it any more")
     for file in report.unusable:
         print(f"left out {file}")
     print(f"{len(files)} files from {sum(row.n for sheet in report.sheets for row in sheet.rows)} results")
-    return 1 if parsed.check and outdated else 0
+    return 1 if parsed.check and (outdated or orphans) else 0
 
 
 def _files(results: Path, readme: Path | None, report: Report) -> Iterator[tuple[Path, str]]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from bench.files import write_text
 from bench.report.contents import Report, build
 from bench.report.document import Document
-from bench.report.documents import documents
+from bench.report.documents import KINDS, documents
 from bench.report.frame import csv, frame
 from bench.report.latex import latex
 from bench.report.markdown import markdown
 from bench.report.terminal import terminal
 
-__all__ = ["Report", "build", "csv", "frame", "latex", "markdown", "stale", "terminal", "write"]
+__all__ = ["Report", "build", "csv", "frame", "latex", "markdown", "orphans", "stale", "terminal", "write"]
 
 _RENDERERS = {".csv": csv, ".md": markdown, ".tex": latex}
 
@@ -47,6 +47,14 @@ def rendered(results: Path, report: Report) -> Iterator[tuple[Path, str]]:
     for document in documents(report):
         for suffix, render in _RENDERERS.items():
             yield results / "tables" / f"{_stem(document)}{suffix}", render(document)
+
+
+def orphans(results: Path, current: Collection[Path]) -> list[Path]:
+    """Table files of data sets, or kinds of table, that are not among the `current` ones."""
+    folders = [results / "tables", *(results / "tables" / kind for kind in KINDS)]
+    stems = [path for folder in folders for path in sorted(folder.glob("*.csv")) if path not in current]
+    files = [path.with_suffix(suffix) for path in stems for suffix in _RENDERERS]
+    return [path for path in files if path.is_file()]
 
 
 def content(path: Path) -> bytes | None:
