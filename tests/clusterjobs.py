@@ -13,7 +13,7 @@ from bench.suite import read
 from bench.sweep import plan
 from bench.sweep.executors import Executor, Running
 from bench.sweep.jobs import job
-from bench.sweep.plan import Place
+from bench.sweep.place import Place
 from bench.sweep.wish import Wish
 
 PATIENCE = 600.0

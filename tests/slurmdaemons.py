@@ -23,7 +23,7 @@ from clusterjobs import until
 from bench.sweep.executors import Executor
 from bench.sweep.executors.slurm import Slurm, build
 from bench.sweep.executors.squeue import Entry, Squeue
-from bench.sweep.plan import Place
+from bench.sweep.place import Place
 
 KIND = "slurm" if shutil.which("slurmctld") else "local"
 NODE = "n1"

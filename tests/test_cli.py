@@ -29,6 +29,14 @@ def one_line(stderr: str) -> str:
     return lines[0]
 
 
+def test_the_process_that_starts_cells_imports_torch_while_the_one_that_plans_them_does(tmp_path: Path) -> None:
+    code = "import sys\nfrom bench.cli import run\nfrom pathlib import Path\nfrom bench.sweep.place import Place\n"
+    code += f"held = run.executor('local', Place(Path({str(tmp_path)!r}), Path(), 'cpu', 1), 1)\n"
+    code += "print(held.nursery.poll(), 'torch' in sys.modules)\nheld.close()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["None", "False"]
+
+
 def test_dry_run_prints_cells_steps_and_estimate_and_writes_nothing(place: Workplace) -> None:
     done = place.bench("run", str(place.suite), "--dry-run")
     assert done.returncode == 0

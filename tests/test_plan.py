@@ -18,7 +18,8 @@ from bench.models import TeacherCard, build, publish
 from bench.models.weights import fingerprint
 from bench.spec import FULL, Bits
 from bench.suite import Suite, Variant
-from bench.sweep.plan import Place, Plan, Planned
+from bench.sweep.place import Place
+from bench.sweep.plan import Plan, Planned
 from bench.sweep.plan import make as plan_of
 from bench.sweep.pretraining import missing
 from bench.sweep.show import show

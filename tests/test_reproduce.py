@@ -29,7 +29,7 @@ from bench.reproduce.find import NotReproducible, find
 from bench.runner.main import run as run_job
 from bench.suite import read as read_suite
 from bench.sweep.jobs import job as job_of_plan
-from bench.sweep.plan import Place
+from bench.sweep.place import Place
 from bench.sweep.plan import make as make_plan
 from bench.sweep.wish import Wish
 

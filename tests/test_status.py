@@ -23,7 +23,8 @@ from bench.runner.job import lock_of
 from bench.runner.progress import Far
 from bench.spec import identity
 from bench.suite import read
-from bench.sweep.plan import Place, Planned
+from bench.sweep.place import Place
+from bench.sweep.plan import Planned
 from bench.sweep.plan import make as plan_of
 from bench.sweep.wish import Wish
 

@@ -13,7 +13,7 @@ from bench.schedule import check_name
 from bench.spec import PRECISIONS
 
 if TYPE_CHECKING:
-    from bench.sweep.plan import Place
+    from bench.sweep.place import Place
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
 def place(parsed: argparse.Namespace) -> Place:
     """Where the parsed command runs."""
     from bench.measure.environment import device
-    from bench.sweep.plan import Place
+    from bench.sweep.place import Place
 
     teacher = getattr(parsed, "teacher", None)
     return Place(parsed.results, data_root(parsed.data_root), device(parsed.device), parsed.threads, teacher)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bench.compare.course import Course
     from bench.compare.speed import Ratio
     from bench.compare.subject import Subject
-    from bench.sweep.plan import Place
+    from bench.sweep.place import Place
 
 EXIT_CODES = "Exit codes: 0 pass, 1 some cells failed, 2 usage, 3 fail (a regression), 4 cannot tell."
 

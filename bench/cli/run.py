@@ -6,7 +6,6 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +17,11 @@ from bench.errors import DataMissing, TrackingUnavailable
 from bench.files import ensure_writable
 from bench.suite import Suite, read
 from bench.sweep.executors import NAMES as EXECUTORS
+from bench.sweep.executors import Executor, executor
 
 if TYPE_CHECKING:
-    from bench.sweep.plan import Place, Plan, Planned
+    from bench.sweep.place import Place
+    from bench.sweep.plan import Plan
     from bench.sweep.wish import Wish
 
 
@@ -45,28 +46,36 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
+    suite = _with_data(read(parsed.suite), parsed)
+    wished, where = wish(parsed), place(parsed)
+    if parsed.dry_run:
+        return _dry_run(suite, wished, where)
+    ensure_writable(where.results)
+    with closing(executor(parsed.executor, where, parsed.slots)) as held:  # it imports torch while this process does
+        code = _sweep(suite, wished, held, where, parsed)
+    return code or _finish(suite, wished, where, parsed)
+
+
+def _dry_run(suite: Suite, wished: Wish, where: Place) -> int:
+    from bench.sweep.plan import make
+
+    _show(make(suite, wished, where, missing_allowed=True))
+    return 0
+
+
+def _sweep(suite: Suite, wished: Wish, held: Executor, where: Place, parsed: argparse.Namespace) -> int:
+    """Run what is left; 0, or the exit code of a sweep that could not go on."""
     from bench.sweep import supervisor
-    from bench.sweep.executors import executor
     from bench.sweep.failures import leave_skips
     from bench.sweep.limits import Limits
     from bench.sweep.plan import make
 
-    suite = _with_data(read(parsed.suite), parsed)
-    wished, where = wish(parsed), place(parsed)
-    wanted = parsed.pretrain and not parsed.teacher and not parsed.dry_run
-    if wanted and (code := _pretrain(suite, wished, where)):
+    if parsed.pretrain and not parsed.teacher and (code := _pretrain(suite, wished, where)):
         return code
-    if parsed.dry_run:
-        _show(make(suite, wished, where, missing_allowed=True))
-        return 0
-    ensure_writable(where.results)
-    with closing(executor(parsed.executor, where, parsed.slots)) as held:  # it gets ready while the plan is made
-        plan = make(suite, wished, where)
-        _show(plan)
-        leave_skips(plan, command())
-        if plan.left and (code := supervisor.run(plan, command(), held, Limits(parsed.timeout))):
-            return code
-    return _finish(make(suite, wished, where).cells, parsed)
+    plan = make(suite, wished, where)
+    _show(plan)
+    leave_skips(plan, command())
+    return supervisor.run(plan, command(), held, Limits(parsed.timeout)) if plan.left else 0
 
 
 def _show(plan: Plan) -> None:
@@ -77,9 +86,11 @@ def _show(plan: Plan) -> None:
     print(show(plan, rates(records.load(plan.place.results), plan.place.device)), flush=True)
 
 
-def _finish(cells: Sequence[Planned], parsed: argparse.Namespace) -> int:
+def _finish(suite: Suite, wished: Wish, where: Place, parsed: argparse.Namespace) -> int:
     from bench.report import table
+    from bench.sweep.plan import make
 
+    cells = make(suite, wished, where).cells
     if not parsed.no_sync:
         _sync(parsed.results)
     report = table.build(parsed.results)
@@ -93,7 +104,6 @@ def _pretrain(suite: Suite, wish: Wish, where: Place) -> int:
     """Train what is missing; 0, or the exit code of a training that could not go on."""
     from bench.sweep.pretraining import missing, train
 
-    ensure_writable(where.results)
     for point in missing(suite, wish, where):
         print(f"there is no full-precision {point.model} for {point.dataset} yet: training it first", flush=True)
         done = train(point, where, command())

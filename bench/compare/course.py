@@ -17,7 +17,8 @@ from bench.report.text import short
 from bench.spec import Cell
 from bench.stats import MINIMUM_SEEDS
 from bench.suite import Suite
-from bench.sweep.plan import Place, Plan, Planned
+from bench.sweep.place import Place
+from bench.sweep.plan import Plan, Planned
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 from bench.compare.subject import Subject
 from bench.records import find
 from bench.suite import Suite
-from bench.sweep.plan import Place, Plan, Planned, make
+from bench.sweep.place import Place
+from bench.sweep.plan import Plan, Planned, make
 from bench.sweep.staleness import changed_code
 from bench.sweep.wish import Wish
 

@@ -24,7 +24,7 @@ from bench.signals import heeding
 from bench.spec import Bits
 from bench.stats.difference import paired
 from bench.suite import Suite, Variant
-from bench.sweep.plan import Place
+from bench.sweep.place import Place
 from bench.sweep.wish import Wish, wished
 
 FEWEST = 3

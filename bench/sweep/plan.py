@@ -8,7 +8,6 @@ from pathlib import Path
 from bench import records
 from bench.data import Dataset, describe
 from bench.errors import BenchError, RecordInvalid
-from bench.measure.environment import platform
 from bench.method import settled, version_of
 from bench.models.teachers import Teacher, find, from_file
 from bench.registry import get
@@ -17,26 +16,8 @@ from bench.spec import Cell, group_key, identity
 from bench.suite import Point, Suite
 from bench.sweep.cells import cell_of, unfit
 from bench.sweep.missing import Missing, Waiting, missing_of, waiting
+from bench.sweep.place import Place
 from bench.sweep.wish import Wish, wished
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a sweep runs and keeps its results.
-
-    Attributes:
-        results, data_root: folders. device: `cpu` or `cuda`. threads: a cell's. teacher: a user's weights file.
-    """
-
-    results: Path
-    data_root: Path
-    device: str
-    threads: int
-    teacher: Path | None = None
-
-    @property
-    def platform(self) -> str:
-        return platform(self.device, self.threads)
 
 
 @dataclass(frozen=True)

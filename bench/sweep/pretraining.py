@@ -10,7 +10,8 @@ from bench.suite import Point, Suite, Variant
 from bench.sweep import supervisor
 from bench.sweep.executors import executor
 from bench.sweep.missing import missing_of, waiting
-from bench.sweep.plan import Place, make
+from bench.sweep.place import Place
+from bench.sweep.plan import make
 from bench.sweep.publish import publish
 from bench.sweep.wish import Wish, wished
 

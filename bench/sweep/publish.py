@@ -8,7 +8,8 @@ from bench.errors import ModelMissing
 from bench.models.card import TeacherCard
 from bench.models.teachers import command
 from bench.models.teachers import publish as store
-from bench.sweep.plan import Place, Planned
+from bench.sweep.place import Place
+from bench.sweep.plan import Planned
 
 
 def publish(planned: Planned, place: Place) -> TeacherCard:

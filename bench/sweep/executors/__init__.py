@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bench.runner.job import Job
-    from bench.sweep.plan import Place
+    from bench.sweep.place import Place
 
 NAMES = ("local", "inline", "slurm", "ray")
 

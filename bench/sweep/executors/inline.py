@@ -8,7 +8,7 @@ import traceback
 from bench.runner.job import Job
 from bench.runner.main import run
 from bench.sweep.executors import Executor, Running
-from bench.sweep.plan import Place
+from bench.sweep.place import Place
 
 
 class Done(Running):

@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.runner.job import Job
 from bench.sweep.executors import LOST, Executor, Running
-from bench.sweep.plan import Place
+from bench.sweep.place import Place
 from bench.sweep.slots import Slot, slots
 
 GRACE = 0.5

@@ -20,7 +20,7 @@ from bench.runner import exits
 from bench.runner.job import Job
 from bench.sweep.executors import LOST, Executor, Running, errand
 from bench.sweep.executors.elsewhere import environment
-from bench.sweep.plan import Place
+from bench.sweep.place import Place
 
 SHARE = "BENCH_RAY_GPU_SHARE"
 """Environment variable with the part of a GPU that a job gets, as in `0.25`; 1 by default."""

@@ -28,7 +28,7 @@ from bench.runner.job import Job
 from bench.sweep.executors import LOST, Executor, Running
 from bench.sweep.executors.elsewhere import environment
 from bench.sweep.executors.squeue import Squeue
-from bench.sweep.plan import Place
+from bench.sweep.place import Place
 
 SETTINGS = "BENCH_SLURM"
 """Environment variable with options of sbatch, as in `partition=gpu,time=60`."""
