@@ -59,8 +59,8 @@ def test_ctrl_c_once_writes_checkpoints_and_the_same_command_continues(tmp_path:
 def test_ctrl_c_twice_stops_at_once_even_what_hangs(tmp_path: Path) -> None:
     faults = prepare(tmp_path, ALL_BITS[:1], seeds=1)
     faults.set(W3A3_s0="hang")
-    process = under_way(faults)
-    time.sleep(2)  # by now it hangs at step 13
+    process = faults.start()
+    wait_for(faults.folder, "W3A3-s0.pid")
     cells = family(process)
     for _ in range(2):
         os.killpg(process.pid, signal.SIGINT)
