@@ -116,7 +116,7 @@ def _equality(found: Verdict | None) -> str:
         return ABSENT
     if found.verdict != "cannot tell":
         return {"pass": "yes", "fail": "no"}[found.verdict]
-    return f"cannot tell; {found.more_of_each or 'far too many'} more seeds"
+    return f"cannot tell; {found.more_of_each} more seeds" if found.more_of_each else "cannot tell, nor soon"
 
 
 def _interval(found: Difference | None) -> str:
@@ -194,7 +194,8 @@ _WORDS = (
 )
 _EQUAL = (
     "equal: whether a and b are within {} points of each other by two one-sided tests, that is whether the interval of "
-    "b - a is; where nobody can tell, how many more seeds would probably do. Said for each line apart."
+    "b - a is; where nobody can tell, how many more seeds would probably do, if any number within reason. Each line by "
+    "itself."
 )
 _MODELS = (
     "two models: images that only b's model has right (+), and only a's (-), with McNemar's exact p. It speaks of "
