@@ -186,8 +186,13 @@ def test_a_copy_of_a_record_is_not_a_second_seed(tmp_path: Path) -> None:
 def test_versions_of_a_method_are_not_averaged_and_can_be_told_apart(tmp_path: Path) -> None:
     (sheet,) = sheets_of(tmp_path, *seeds(0.88), *seeds(0.89, method={"version": "gdfq-2"}))
     assert [row.n for row in sheet.rows] == [1, 1]
-    assert ["version=gdfq-2" in row.label for row in sheet.rows] == [True, False]
-    assert "version=gdfq-1" in sheet.rows[1].label
+    assert [row.label for row in sheet.rows] == ["gdfq version=gdfq-2", "gdfq version=gdfq-1"]
+
+
+def test_versions_of_a_reading_are_still_called_one(tmp_path: Path) -> None:
+    made = [seeds(0.88, method={"version": version, "reading": "of a paper"}) for version in ("gdfq-1", "gdfq-2")]
+    (sheet,) = sheets_of(tmp_path, *made[0], *made[1])
+    assert {row.label for row in sheet.rows} == {"gdfq (reading) version=gdfq-1", "gdfq (reading) version=gdfq-2"}
 
 
 def test_only_options_that_are_not_defaults_are_named(tmp_path: Path) -> None:

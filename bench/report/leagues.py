@@ -100,9 +100,14 @@ class Entry:
         return self.version.partition("+")[2]
 
     @property
+    def versioned_label(self) -> str:
+        """The label that tells apart versions of a method."""
+        return narrow(f"{self.label} version={self.version}")
+
+    @property
     def long_label(self) -> str:
-        """The label that tells apart what the short one cannot."""
-        return narrow(f"{self.method} version={self.version} options={self.options} tutor={short(self.tutor)}")
+        """The label that tells apart whatever else is unlike."""
+        return narrow(f"{self.versioned_label} options={self.options} tutor={short(self.tutor)}")
 
 
 def label_of(cell: Cell, defaults: Mapping[str, Any], reading: bool = False) -> str:

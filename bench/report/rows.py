@@ -99,18 +99,23 @@ def sheets(outcomes: Mapping[Entry, Sequence[Outcome]]) -> tuple[Sheet, ...]:
 
 
 def _rows(entries: Sequence[Entry], outcomes: Mapping[Entry, Sequence[Outcome]]) -> tuple[Row, ...]:
-    ambiguous = _ambiguous(entries)
-    labels = {entry: entry.long_label if entry in ambiguous else entry.label for entry in entries}
+    labels = _labels(entries)
     rows = [Row(entry, labels[entry], _by_seed(outcomes[entry])) for entry in entries]
     return tuple(sorted(rows, key=lambda row: (*row.entry.league.order, -row.last, row.label, row.entry.platform)))
 
 
-def _ambiguous(entries: Iterable[Entry]) -> set[Entry]:
-    """Entries whose short label another entry of their league and platform has too."""
+def _labels(entries: Iterable[Entry]) -> dict[Entry, str]:
+    """The short label of each entry, with as much more as tells it from others of its league and platform."""
     alike: dict[tuple[League, str, str], list[Entry]] = {}
     for entry in entries:
         alike.setdefault((entry.league, entry.platform, entry.label), []).append(entry)
-    return {entry for same in alike.values() if len(same) > 1 for entry in same}
+    return {entry: _label(entry, same) for same in alike.values() for entry in same}
+
+
+def _label(entry: Entry, alike: Sequence[Entry]) -> str:
+    if len(alike) == 1:
+        return entry.label
+    return entry.versioned_label if len({one.version for one in alike}) == len(alike) else entry.long_label
 
 
 def _by_seed(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
