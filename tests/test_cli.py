@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from workplace import ROOT, Workplace, give_teacher, make
 
-from bench.cli.common import add_machine
+from bench.cli.common import add_machine, command
 
 
 @pytest.fixture
@@ -104,6 +104,22 @@ def test_planning_and_help_start_without_heavy_imports() -> None:
     code += "print({'torch', 'mlflow', 'pandas', 'torchvision'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("set()")
+
+
+def test_a_recorded_command_names_no_folder_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = [
+        "bench",
+        "run",
+        "a.toml",
+        "--results",
+        "/home/me/r",
+        "--bits",
+        "W4A4",
+        "--data-root=/home/me/d",
+        "--no-sync",
+    ]
+    monkeypatch.setattr(sys, "argv", given)
+    assert command() == "python -m bench run a.toml --no-sync"
 
 
 def test_a_cell_has_one_thread_unless_told() -> None:

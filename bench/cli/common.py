@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from bench.sweep.place import Place
 
 
+FOLDERS = ("--results", "--data-root")
+"""Options that say where things lie on this machine, which is nothing to records."""
+
+
 def add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, default=Path("results"), help="results folder (default: results)")
 
@@ -48,8 +52,15 @@ def place(parsed: argparse.Namespace) -> Place:
 
 
 def command() -> str:
-    """The command line as it was given, for records."""
-    return " ".join(["python -m bench", *sys.argv[1:]])
+    """The command line as it was given, for records, but for the folders of this machine."""
+    words = ["python -m bench"]
+    given = iter(sys.argv[1:])
+    for word in given:
+        if word in FOLDERS:
+            next(given, None)
+        elif not word.startswith(tuple(f"{option}=" for option in FOLDERS)):
+            words.append(word)
+    return " ".join(words)
 
 
 def _schedule(text: str) -> str:
