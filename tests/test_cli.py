@@ -107,17 +107,7 @@ def test_planning_and_help_start_without_heavy_imports() -> None:
 
 
 def test_a_recorded_command_names_no_folder_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = [
-        "bench",
-        "run",
-        "a.toml",
-        "--results",
-        "/home/me/r",
-        "--bits",
-        "W4A4",
-        "--data-root=/home/me/d",
-        "--no-sync",
-    ]
+    given = ["bench", "run", "a.toml", "--results", "/home/me/r", "--data-root=/home/me/d", "--no-sync"]
     monkeypatch.setattr(sys, "argv", given)
     assert command() == "python -m bench run a.toml --no-sync"
 
