@@ -30,8 +30,10 @@ def one_line(stderr: str) -> str:
 
 
 def test_the_process_that_starts_cells_imports_torch_while_the_one_that_plans_them_does(tmp_path: Path) -> None:
-    code = "import sys\nfrom bench.cli import run\nfrom pathlib import Path\nfrom bench.sweep.place import Place\n"
-    code += f"held = run.executor('local', Place(Path({str(tmp_path)!r}), Path(), 'cpu', 1), 1)\n"
+    told = [str(ROOT / "suites/cifar10.toml"), "--results", str(tmp_path), "--bits", "W4A4"]
+    code = "import argparse, sys\nfrom bench.cli import run\nparser = argparse.ArgumentParser()\nrun.options(parser)\n"
+    code += f"parsed = parser.parse_args({told!r})\nrun.read(parsed.suite), run.wish(parsed)\n"
+    code += "held = run.executor('local', run.place(parsed), 1)\n"
     code += "print(held.nursery.poll(), 'torch' in sys.modules)\nheld.close()"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["None", "False"]
